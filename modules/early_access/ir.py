@@ -1,0 +1,63 @@
+# This file is part of Early Access.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+from trytond.i18n import gettext
+from trytond.pool import Pool, PoolMeta
+
+from .exceptions import ResourceError
+
+# CNIL 2022-107 art. 7.3: no notepad area about the patients
+PATIENT_MODELS = frozenset({
+        'early_access.patient',
+        'early_access.form',
+        'early_access.order',
+        'early_access.order.line',
+        })
+
+
+class PatientResourceMixin:
+    "Refuse to be linked with what concerns a patient"
+    __slots__ = ()
+
+    @classmethod
+    def check_modification(cls, mode, records, values=None, external=False):
+        super().check_modification(
+            mode, records, values=values, external=external)
+        if mode == 'create':
+            resources = [r.resource for r in records]
+        elif mode == 'write' and 'resource' in values:
+            resources = [values['resource']]
+        else:
+            return
+        for resource in resources:
+            model = str(resource).split(',', 1)[0] if resource else None
+            if model in PATIENT_MODELS:
+                raise ResourceError(gettext(
+                        'early_access.msg_patient_resource',
+                        resource=Pool().get(model).__names__()['model'],
+                        **cls.__names__()))
+
+
+class Note(PatientResourceMixin, metaclass=PoolMeta):
+    __name__ = 'ir.note'
+
+
+class Attachment(PatientResourceMixin, metaclass=PoolMeta):
+    __name__ = 'ir.attachment'
+
+
+class Email(PatientResourceMixin, metaclass=PoolMeta):
+    __name__ = 'ir.email'
+
+    @classmethod
+    def send(
+            cls, to='', cc='', bcc='', subject='', body='', files=None,
+            record=None, reports=None, attachments=None):
+        if record and record[0] in PATIENT_MODELS:
+            raise ResourceError(gettext(
+                    'early_access.msg_patient_resource',
+                    resource=Pool().get(record[0]).__names__()['model'],
+                    **cls.__names__()))
+        return super().send(
+            to=to, cc=cc, bcc=bcc, subject=subject, body=body, files=files,
+            record=record, reports=reports, attachments=attachments)

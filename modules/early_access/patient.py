@@ -1,0 +1,1031 @@
+# This file is part of Early Access.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+import datetime as dt
+from collections import defaultdict
+
+from sql import Null
+from sql.conditionals import Coalesce
+
+from trytond.i18n import gettext
+from trytond.model import (
+    Index, ModelSQL, ModelView, Unique, Workflow, fields)
+from trytond.model.exceptions import AccessError
+from trytond.pool import Pool
+from trytond.pyson import Bool, Eval, If
+from trytond.tools.immutabledict import ImmutableDict
+from trytond.transaction import Transaction
+
+from .exceptions import (
+    EligibilityError, FourEyesError, PatientAccessError, PatientError)
+from .identifiers import new_patient_code
+from .identity import IdentityMixin
+from .information import InformationMixin
+from .sealed import Sealed
+from .transaction import begin_immediate
+from .workflow import (
+    ProgrammeWorkflow, guarded, stamped, time_field, user_field)
+
+SEND_BACK_REASONS = [
+    (None, ''),
+    ('identity', "Identity to complete"),
+    ('criteria', "Criteria to complete"),
+    ('access_form', "Access form to complete"),
+    ('documents', "Information of the patient to complete"),
+    ('prescription', "Prescription to correct"),
+    ]
+REFUSAL_REASONS = [
+    (None, ''),
+    ('indication', "Not in the indication"),
+    ('criterion', "Criterion not met"),
+    ('contraindication', "Contraindication"),
+    ('trial', "Eligible to a clinical trial"),
+    ('alternative', "Appropriate treatment available"),
+    ('missing', "Missing information not supplied"),
+    ('authorization', "Authorization suspended or ended"),
+    ('duplicate', "Duplicate"),
+    ]
+NEVER_STARTED_REASONS = [
+    (None, ''),
+    ('patient', "Refusal of the patient"),
+    ('death', "Death"),
+    ('progression', "Progression"),
+    ('contraindication', "Contraindication"),
+    ('adverse_event', "Adverse event before the start"),
+    ('supply', "Supply"),
+    ('trial', "Inclusion in a clinical trial"),
+    ('expired', "No initiation in time"),
+    ]
+STOP_REASONS = [
+    (None, ''),
+    ('planned', "Planned end of treatment"),
+    ('adverse_effect', "Suspected adverse effect"),
+    ('progression', "Progression or lack of efficacy"),
+    ('contraindication', "Contraindication"),
+    ('death', "Death"),
+    ('patient', "Wish of the patient"),
+    ('lost', "Lost to follow-up"),
+    ('pregnancy', "Pregnancy"),
+    ('trial', "Inclusion in a clinical trial"),
+    ('commercial', "Switch to the commercial product"),
+    ('programme', "End of the early access"),
+    ]
+
+
+def editable(*states):
+    return {'readonly': ~Eval('state').in_(list(states))}
+
+
+class Patient(
+        IdentityMixin, InformationMixin, ProgrammeWorkflow, ModelSQL,
+        ModelView):
+    """A person under one authorization, from the request to the end.
+
+    The identity is limited to what CNIL 2022-107 art. 7.2 a allows and is
+    sealed, like the health data. The code is meaningless and given when the
+    request is accepted.
+    """
+    __name__ = 'early_access.patient'
+
+    code = fields.Char("Code", readonly=True)
+    company = fields.Many2One(
+        'company.company', "Company", required=True, readonly=True,
+        ondelete='RESTRICT')
+    authorization = fields.Many2One(
+        'early_access.authorization', "Authorization", required=True,
+        ondelete='RESTRICT',
+        domain=[
+            If(Eval('state') == 'draft',
+                [
+                    ('state', '=', 'granted'),
+                    ('protocols.state', '=', 'active'),
+                    ],
+                []),
+            ],
+        states={
+            'readonly': Eval('id', -1) >= 0,
+            })
+    protocol = fields.Many2One(
+        'early_access.protocol', "Protocol", required=True, readonly=True,
+        ondelete='RESTRICT',
+        domain=[
+            ('authorization', '=', Eval('authorization', -1)),
+            ])
+    previous = fields.Many2One(
+        'early_access.patient', "Previous Request", readonly=True,
+        ondelete='RESTRICT',
+        states={
+            'invisible': ~Eval('previous'),
+            },
+        help="The request of the same person before the treatment was "
+        "stopped.")
+    request_date = fields.Date(
+        "Request Date", required=True, states=editable('draft'),
+        help="Earlier than today for a request made on paper.")
+    service = fields.Many2One(
+        'early_access.service', "Service", required=True,
+        ondelete='RESTRICT', states=editable('draft'))
+    establishment = fields.Many2One(
+        'party.party', "Establishment", required=True, readonly=True,
+        ondelete='RESTRICT',
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
+    prescriber = fields.Many2One(
+        'early_access.professional', "Prescriber", required=True,
+        ondelete='RESTRICT',
+        domain=[
+            ('profession', '=', 'doctor'),
+            If(Eval('state') == 'draft',
+                ('services', '=', Eval('service', -1)),
+                ()),
+            ],
+        states=editable('draft'))
+    pharmacy = fields.Many2One(
+        'party.party', "Pharmacy", required=True, ondelete='RESTRICT',
+        domain=[
+            ('hospital_kind', '=', 'pharmacy'),
+            ],
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'},
+        states=editable('draft'))
+
+    criteria = Sealed(fields.Dict(
+            'early_access.protocol.criterion', "Criteria",
+            states=editable('draft')))
+    send_back_reason = Sealed(fields.Selection(
+            SEND_BACK_REASONS, "Reason to Send Back", sort=False,
+            states={
+                'invisible': ~(
+                    Eval('state').in_(['signed', 'submitted'])
+                    | ((Eval('state') == 'draft')
+                        & Bool(Eval('send_back_reason')))),
+                'readonly': Eval('state') == 'draft',
+                }))
+    refusal_reason = Sealed(fields.Selection(
+            REFUSAL_REASONS, "Reason to Refuse", sort=False,
+            states={
+                'invisible': ~Eval('state').in_(['submitted', 'refused']),
+                'readonly': Eval('state') != 'submitted',
+                'required': Eval('state') == 'refused',
+                }))
+    never_started_reason = Sealed(fields.Selection(
+            NEVER_STARTED_REASONS, "Reason Never Started", sort=False,
+            states={
+                'invisible': ~Eval('state').in_(
+                    ['eligible', 'never_started']),
+                'readonly': Eval('state') != 'eligible',
+                'required': Eval('state') == 'never_started',
+                }))
+    stop_reason = Sealed(fields.Selection(
+            STOP_REASONS, "Reason to Stop", sort=False,
+            states={
+                'invisible': ~Eval('state').in_(['treated', 'discontinued']),
+                'readonly': Eval('state') != 'treated',
+                'required': Eval('state') == 'discontinued',
+                }))
+
+    first_administration_date = fields.Date(
+        "First Administration",
+        states={
+            'invisible': ~Eval('state').in_(
+                ['eligible', 'treated', 'discontinued']),
+            'readonly': Eval('state') != 'eligible',
+            'required': Eval('state').in_(['treated', 'discontinued']),
+            })
+    discontinuation_date = fields.Date(
+        "Discontinuation",
+        states={
+            'invisible': ~Eval('state').in_(['treated', 'discontinued']),
+            'readonly': Eval('state') != 'treated',
+            'required': Eval('state') == 'discontinued',
+            })
+    signed_by = user_field("Signed By")
+    signed_at = time_field("Signed At")
+    submitted_by = user_field("Submitted By")
+    submitted_at = time_field("Submitted At")
+    accepted_by = user_field("Accepted By")
+    accepted_at = time_field("Accepted At")
+    refused_by = user_field("Refused By")
+    refused_at = time_field("Refused At")
+    closed_by = user_field("Closed By")
+    closed_at = time_field("Closed At")
+    duplicate_index = fields.Char(
+        "Duplicate Index", readonly=True, loading='lazy')
+
+    forms = fields.One2Many(
+        'early_access.form', 'patient', "Forms", readonly=True)
+    assignments = fields.One2Many(
+        'early_access.patient.assignment', 'patient', "Hospital Teams",
+        readonly=True)
+    order_lines = fields.One2Many(
+        'early_access.order.line', 'patient', "Orders", readonly=True)
+    paediatric = fields.Function(
+        fields.Boolean("Paediatric"), 'on_change_with_paediatric')
+    next_form = fields.Function(
+        fields.Many2One('early_access.form', "Next Form"), 'get_next_form')
+    next_due_date = fields.Function(
+        fields.Date("Due"), 'get_next_form')
+    initiation_due_date = fields.Function(
+        fields.Date(
+            "Initiation Expected Until", states={
+                'invisible': ~Eval('initiation_due_date'),
+                }), 'get_initiation_due_date')
+    initiation_late = fields.Function(
+        fields.Boolean("Initiation Late"), 'get_initiation_due_date')
+    overdue_forms = fields.Function(
+        fields.Integer("Overdue Forms"), 'get_overdue_forms',
+        searcher='search_overdue_forms')
+    state = fields.Selection([
+            ('draft', "Draft"),
+            ('signed', "Signed"),
+            ('submitted', "Submitted"),
+            ('eligible', "Eligible"),
+            ('refused', "Refused"),
+            ('treated', "Treated"),
+            ('discontinued', "Discontinued"),
+            ('never_started', "Never started"),
+            ('cancelled', "Cancelled"),
+            ], "State", required=True, readonly=True, sort=False)
+    state_string = state.translated('state')
+
+    _sealed_keys = ('authorization',)
+    _protected = frozenset({
+            'state', 'code', 'company', 'protocol', 'previous',
+            'establishment', 'duplicate_index', 'signed_by', 'signed_at',
+            'submitted_by', 'submitted_at',
+            'accepted_by', 'accepted_at', 'refused_by', 'refused_at',
+            'closed_by', 'closed_at'})
+    _request_fields = frozenset({
+            'authorization', 'request_date', 'service', 'prescriber',
+            'pharmacy', 'surname_letters', 'first_name_letters', 'sex',
+            'birth_month', 'birth_date', 'weight', 'height', 'criteria'})
+    _document_fields = frozenset({
+            'information_version', 'information_date', 'notice_version',
+            'notice_date', 'informed_person', 'information_due_date',
+            'treatment_accepted_date'})
+    # The states in which the users write the fields
+    _editable = {
+        **dict.fromkeys(_request_fields, {'draft'}),
+        **dict.fromkeys(_document_fields, {
+                'draft', 'signed', 'submitted', 'eligible', 'treated'}),
+        'send_back_reason': {'signed', 'submitted'},
+        'refusal_reason': {'submitted'},
+        'never_started_reason': {'eligible'},
+        'stop_reason': {'treated'},
+        'first_administration_date': {'eligible'},
+        'discontinuation_date': {'treated'},
+        }
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('code_unique', Unique(t, t.code),
+                'early_access.msg_patient_code_unique'),
+            ]
+        cls._sql_indexes.update({
+                Index(
+                    t,
+                    (t.company, Index.Range()),
+                    (t.state, Index.Equality(cardinality='low')),
+                    (t.id, Index.Range(order='DESC'))),
+                Index(
+                    t,
+                    (t.authorization, Index.Range()),
+                    (t.duplicate_index, Index.Equality(cardinality='high')),
+                    where=t.duplicate_index != Null),
+                Index(t, (t.authorization, Index.Range()), (
+                        t.state, Index.Equality(cardinality='low'))),
+                Index(t, (t.service, Index.Range())),
+                Index(t, (t.pharmacy, Index.Range())),
+                })
+        cls._order = [('id', 'DESC')]
+        cls._transitions |= {
+            ('draft', 'signed'),
+            ('draft', 'cancelled'),
+            ('signed', 'draft'),
+            ('signed', 'submitted'),
+            ('signed', 'cancelled'),
+            ('submitted', 'draft'),
+            ('submitted', 'eligible'),
+            ('submitted', 'refused'),
+            ('submitted', 'cancelled'),
+            ('eligible', 'treated'),
+            ('eligible', 'never_started'),
+            ('treated', 'discontinued'),
+            }
+        cls._buttons.update(
+            cancel={
+                'invisible': ~Eval('state').in_(
+                    ['draft', 'signed', 'submitted']),
+                'depends': ['state'],
+                },
+            send_back={
+                'invisible': ~Eval('state').in_(['signed', 'submitted']),
+                'icon': 'tryton-back',
+                'depends': ['state'],
+                },
+            sign={
+                'invisible': Eval('state') != 'draft',
+                'depends': ['state'],
+                },
+            submit={
+                'invisible': Eval('state') != 'signed',
+                'depends': ['state'],
+                },
+            refuse={
+                'invisible': Eval('state') != 'submitted',
+                'depends': ['state'],
+                },
+            accept={
+                'invisible': Eval('state') != 'submitted',
+                'depends': ['state'],
+                },
+            never_start={
+                'invisible': Eval('state') != 'eligible',
+                'depends': ['state'],
+                },
+            initiate={
+                'invisible': Eval('state') != 'eligible',
+                'depends': ['state'],
+                },
+            discontinue={
+                'invisible': Eval('state') != 'treated',
+                'depends': ['state'],
+                },
+            resume={
+                'invisible': Eval('state') != 'discontinued',
+                'depends': ['state'],
+                },
+            transfer={
+                'invisible': ~Eval('state').in_(
+                    ['submitted', 'eligible', 'treated']),
+                'depends': ['state'],
+                })
+
+    @classmethod
+    def default_company(cls):
+        return Transaction().context.get('company')
+
+    @classmethod
+    def default_request_date(cls):
+        pool = Pool()
+        Date = pool.get('ir.date')
+        return Date.today()
+
+    @classmethod
+    def default_authorization(cls):
+        pool = Pool()
+        Authorization = pool.get('early_access.authorization')
+        authorizations = Authorization.search([
+                ('state', '=', 'granted'),
+                ('protocols.state', '=', 'active'),
+                ], limit=2)
+        if len(authorizations) == 1:
+            return authorizations[0].id
+
+    @classmethod
+    def default_prescriber(cls):
+        pool = Pool()
+        User = pool.get('res.user')
+        professional = User.early_access_professional()
+        if professional and professional.profession == 'doctor':
+            return professional.id
+
+    @classmethod
+    def default_service(cls):
+        pool = Pool()
+        User = pool.get('res.user')
+        professional = User.early_access_professional()
+        if professional and len(professional.services) == 1:
+            return professional.services[0].id
+
+    @classmethod
+    def default_pharmacy(cls):
+        pool = Pool()
+        Service = pool.get('early_access.service')
+        service = cls.default_service()
+        if service:
+            return Service(service).pharmacy.id
+
+    @staticmethod
+    def default_state():
+        return 'draft'
+
+    @fields.depends('protocol', '_parent_protocol.paediatric')
+    def on_change_with_paediatric(self, name=None):
+        return bool(self.protocol and self.protocol.paediatric)
+
+    @fields.depends('authorization', 'protocol', 'criteria')
+    def on_change_authorization(self):
+        self.protocol = (
+            self.authorization.active_protocol if self.authorization
+            else None)
+        self.paediatric = self.on_change_with_paediatric()
+        if self.protocol:
+            answers = self.criteria or {}
+            self.criteria = {
+                c.name: answers.get(c.name) for c in self.protocol.criteria}
+        else:
+            self.criteria = None
+
+    @fields.depends('service', 'pharmacy')
+    def on_change_service(self):
+        if self.service:
+            self.pharmacy = self.service.pharmacy
+
+    @classmethod
+    def get_next_form(cls, patients, names):
+        pool = Pool()
+        Form = pool.get('early_access.form')
+        next_ = Form.next_due(patients)
+        result = {}
+        if 'next_form' in names:
+            result['next_form'] = {
+                p.id: next_[p.id][0] if p.id in next_ else None
+                for p in patients}
+        if 'next_due_date' in names:
+            result['next_due_date'] = {
+                p.id: next_[p.id][1] if p.id in next_ else None
+                for p in patients}
+        return result
+
+    @classmethod
+    def get_initiation_due_date(cls, patients, names):
+        today = cls._today()
+        result = {n: {} for n in names}
+        for patient in patients:
+            due = None
+            days = patient.protocol.initiation_days
+            if patient.state == 'eligible' and days:
+                due = patient.accepted_at.date() + dt.timedelta(days=days)
+            values = {
+                'initiation_due_date': due,
+                'initiation_late': bool(due and due < today),
+                }
+            for name in names:
+                result[name][patient.id] = values[name]
+        return result
+
+    @classmethod
+    def get_overdue_forms(cls, patients, name):
+        pool = Pool()
+        Form = pool.get('early_access.form')
+        counts = Form.overdue_count(patients)
+        return {p.id: counts.get(p.id, 0) for p in patients}
+
+    @classmethod
+    def search_overdue_forms(cls, name, clause):
+        pool = Pool()
+        Form = pool.get('early_access.form')
+        _, operator, value = clause
+        Operator = fields.SQL_OPERATORS[operator]
+        table = cls.__table__()
+        overdue = Form.overdue_query()
+        count = Coalesce(overdue.overdue, 0)
+        query = (table
+            .join(overdue, 'LEFT', condition=overdue.patient == table.id)
+            .select(table.id, where=Operator(count, value)))
+        return [('id', 'in', query)]
+
+    def get_rec_name(self, name):
+        return self.code or gettext(
+            'early_access.msg_patient_request', number=self.id)
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('code', *clause[1:])]
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If((Eval('overdue_forms', 0) > 0)
+                    | Eval('initiation_late', False), 'warning',
+                    If(Eval('state').in_(
+                            ['refused', 'never_started', 'cancelled']),
+                        'muted', ''))),
+            ]
+
+    # Transitions
+
+    @classmethod
+    @guarded('draft', 'signed', 'submitted')
+    @ModelView.button
+    @Workflow.transition('cancelled')
+    @stamped('closed')
+    def cancel(cls, patients):
+        cls._close_forms(patients)
+
+    @classmethod
+    @guarded('signed', 'submitted')
+    @ModelView.button
+    @Workflow.transition('draft')
+    def send_back(cls, patients):
+        pool = Pool()
+        Form = pool.get('early_access.form')
+        User = pool.get('res.user')
+        for patient in patients:
+            if not patient.send_back_reason:
+                raise PatientError(gettext(
+                        'early_access.msg_patient_send_back_reason',
+                        patient=patient.rec_name))
+            profiles = (
+                {'hospital_pharmacist'} if patient.state == 'signed'
+                else {'pharmacist_in_charge'})
+            if Transaction().user and not User.has_profile(*profiles):
+                raise PatientAccessError(gettext(
+                        'early_access.msg_patient_send_back_user',
+                        patient=patient.rec_name,
+                        state=patient.state_string))
+        cls.write(patients, {
+                'signed_by': None,
+                'signed_at': None,
+                'submitted_by': None,
+                'submitted_at': None,
+                })
+        Form.reopen([
+                p.access_form for p in patients
+                if p.access_form.state == 'submitted'])
+        cls._renew_protocol(patients)
+
+    @classmethod
+    def _renew_protocol(cls, patients):
+        """Put the requests whose version is no longer admitted under the one
+        in force: the criteria and the access form are answered again."""
+        pool = Pool()
+        Form = pool.get('early_access.form')
+        today = cls._today()
+        patients = [
+            p for p in patients
+            if not p.protocol.admits_request(today)
+            and p.authorization.active_protocol]
+        cls._close_forms(patients)
+        for patient in patients:
+            patient.protocol = patient.authorization.active_protocol
+            patient.criteria = None
+        cls.save(patients)
+        Form.expect_access(patients)
+
+    @classmethod
+    @guarded('draft')
+    @ModelView.button
+    @Workflow.transition('signed')
+    @stamped('signed')
+    def sign(cls, patients):
+        """Sign the request as the prescriber.
+
+        Raises PatientError when the request is not complete, and
+        PatientAccessError when the user is not a doctor of the service.
+        """
+        pool = Pool()
+        Form = pool.get('early_access.form')
+        for patient in patients:
+            patient.check_signatory()
+            patient.check_request()
+            patient.authorization.check_new_patient(patient._today())
+            patient.duplicate_index = patient.compute_duplicate_index()
+            patient.send_back_reason = None
+        cls.save(patients)
+        Form.submit([
+                p.access_form for p in patients
+                if p.access_form.state in {'expected', 'draft'}])
+
+    @classmethod
+    @guarded('signed')
+    @ModelView.button
+    @Workflow.transition('submitted')
+    @stamped('submitted')
+    def submit(cls, patients):
+        for patient in patients:
+            patient.check_pharmacist()
+            patient._check_other_user('signed_by')
+            patient.authorization.check_new_patient(patient._today())
+
+    @classmethod
+    @guarded('submitted')
+    @ModelView.button
+    @Workflow.transition('refused')
+    @stamped('refused')
+    def refuse(cls, patients):
+        for patient in patients:
+            patient._check_decision_maker()
+            if not patient.refusal_reason:
+                raise PatientError(gettext(
+                        'early_access.msg_patient_refusal_reason',
+                        patient=patient.rec_name))
+        cls._close_forms(patients)
+
+    @classmethod
+    @guarded('submitted')
+    @ModelView.button
+    @Workflow.transition('eligible')
+    @stamped('accepted')
+    def accept(cls, patients):
+        """Give the favourable notice and the code of the patient.
+
+        Raises FourEyesError when the user signed or submitted the request,
+        EligibilityError when the protocol does not admit the patient, and
+        DuplicatePatientWarning when the person seems to be already known
+        under the authorization.
+        """
+        for patient in patients:
+            patient._check_decision_maker()
+            patient._check_other_user('signed_by', 'submitted_by')
+            patient.check_eligible()
+            patient.check_documents()
+        cls.warn_duplicates(patients)
+        for patient in patients:
+            patient.code = cls._new_code(patient.authorization)
+        cls.save(patients)
+
+    @classmethod
+    @guarded('eligible')
+    @ModelView.button
+    @Workflow.transition('never_started')
+    @stamped('closed')
+    def never_start(cls, patients):
+        for patient in patients:
+            if not patient.never_started_reason:
+                raise PatientError(gettext(
+                        'early_access.msg_patient_never_started_reason',
+                        patient=patient.rec_name))
+        cls._close_forms(patients)
+
+    @classmethod
+    @guarded('eligible')
+    @ModelView.button
+    @Workflow.transition('treated')
+    def initiate(cls, patients):
+        """Start the treatment at the date of the first administration and
+        expect the forms of the calendar."""
+        pool = Pool()
+        Form = pool.get('early_access.form')
+        for patient in patients:
+            patient._check_treatment_date('first_administration_date')
+        Form.schedule(patients)
+
+    @classmethod
+    @guarded('treated')
+    @ModelView.button
+    @Workflow.transition('discontinued')
+    @stamped('closed')
+    def discontinue(cls, patients):
+        """Stop the treatment for good: what was due after the stop is no
+        longer expected, the discontinuation form is."""
+        pool = Pool()
+        Form = pool.get('early_access.form')
+        for patient in patients:
+            patient._check_treatment_date('discontinuation_date')
+            if not patient.stop_reason:
+                raise PatientError(gettext(
+                        'early_access.msg_patient_stop_reason',
+                        patient=patient.rec_name))
+        Form.discontinue(patients)
+
+    @classmethod
+    @guarded('discontinued')
+    @ModelView.button_action('early_access.act_patient_resumption')
+    def resume(cls, patients):
+        "Prepare a new request for the same person, linked to the first."
+        if not patients:
+            return
+        patient, = patients
+        protocol = patient.authorization.active_protocol
+        if not protocol:
+            raise PatientError(gettext(
+                    'early_access.msg_patient_no_protocol',
+                    authorization=patient.authorization.rec_name))
+        new, = cls.create([{
+                    'authorization': patient.authorization.id,
+                    'service': patient.service.id,
+                    'prescriber': patient.prescriber.id,
+                    'pharmacy': patient.pharmacy.id,
+                    'previous': patient.id,
+                    'birth_date': patient.birth_date,
+                    **{name: getattr(patient, name)
+                        for name in cls._identity},
+                    }])
+        return {'res_id': [new.id]}
+
+    @classmethod
+    @ModelView.button_action('early_access.wizard_patient_transfer')
+    def transfer(cls, patients):
+        "Open the transfer to another hospital team."
+
+    @classmethod
+    def check_transfer(cls, patients, service, prescriber):
+        "Raise unless the patients may change of hospital team now."
+        begin_immediate()
+        cls.check_state(
+            patients, 'transfer', ['submitted', 'eligible', 'treated'])
+        for patient in patients:
+            patient._check_decision_maker()
+            if (prescriber.profession != 'doctor'
+                    or prescriber.state != 'active'
+                    or service not in prescriber.services):
+                raise PatientError(gettext(
+                        'early_access.msg_patient_transfer_prescriber',
+                        patient=patient.rec_name,
+                        prescriber=prescriber.rec_name,
+                        service=service.rec_name))
+
+    # Checks
+
+    @classmethod
+    def _today(cls):
+        pool = Pool()
+        Date = pool.get('ir.date')
+        return Date.today()
+
+    @property
+    def access_form(self):
+        for form in self.forms:
+            if form.kind == 'access' and form.state != 'not_applicable':
+                return form
+
+    def _check_other_user(self, *names):
+        user = Transaction().user
+        for name in names:
+            other = getattr(self, name)
+            if user and other and other.id == user:
+                raise FourEyesError(gettext(
+                        'early_access.msg_patient_four_eyes',
+                        patient=self.rec_name,
+                        **self.__names__(name)))
+
+    def _check_decision_maker(self):
+        pool = Pool()
+        User = pool.get('res.user')
+        if Transaction().user and not User.has_profile(
+                'pharmacist_in_charge'):
+            raise PatientAccessError(gettext(
+                    'early_access.msg_patient_decision_maker',
+                    patient=self.rec_name))
+
+    def check_signatory(self):
+        pool = Pool()
+        User = pool.get('res.user')
+        professional = User.early_access_professional()
+        if (not professional or professional.profession != 'doctor'
+                or self.service not in professional.services):
+            raise PatientAccessError(gettext(
+                    'early_access.msg_patient_signatory',
+                    patient=self.rec_name,
+                    service=self.service.rec_name))
+        specialties = self.protocol.specialties
+        if specialties and professional.specialty not in specialties:
+            raise PatientAccessError(gettext(
+                    'early_access.msg_patient_specialty',
+                    patient=self.rec_name,
+                    specialties=', '.join(s.rec_name for s in specialties)))
+        types = self.protocol.establishment_types
+        if types and self.establishment.establishment_type not in types:
+            raise PatientAccessError(gettext(
+                    'early_access.msg_patient_establishment_type',
+                    patient=self.rec_name,
+                    establishment=self.establishment.rec_name,
+                    protocol=self.protocol.rec_name))
+
+    def check_pharmacist(self):
+        pool = Pool()
+        User = pool.get('res.user')
+        professional = User.early_access_professional()
+        if not professional or self.pharmacy not in professional.pharmacies:
+            raise PatientAccessError(gettext(
+                    'early_access.msg_patient_pharmacist',
+                    patient=self.rec_name,
+                    pharmacy=self.pharmacy.rec_name))
+
+    def check_request(self):
+        "Raise PatientError unless identity, criteria and form are complete."
+        missing = [n for n in self._identity if not getattr(self, n)]
+        if missing:
+            raise PatientError(gettext(
+                    'early_access.msg_patient_identity',
+                    patient=self.rec_name,
+                    fields=', '.join(
+                        self.__names__(n)['field'] for n in missing)))
+        self._check_criteria_answered(PatientError)
+        form = self.access_form
+        if form.state in {'expected', 'draft'}:
+            form.check_complete()
+
+    def _check_criteria_answered(self, exception):
+        answers = self.criteria or {}
+        unanswered = [
+            c for c in self.protocol.criteria if not answers.get(c.name)]
+        if unanswered:
+            raise exception(gettext(
+                    'early_access.msg_patient_criteria_unanswered',
+                    patient=self.rec_name,
+                    criteria='\n'.join(f'- {c.string}' for c in unanswered)))
+
+    def check_eligible(self):
+        """Raise unless the authorization and the protocol admit the patient.
+
+        The names of the criteria that fail are told, never the answers.
+        """
+        today = self._today()
+        self.authorization.check_new_patient(today)
+        if not self.protocol.admits_request(today):
+            raise EligibilityError(gettext(
+                    'early_access.msg_patient_protocol',
+                    patient=self.rec_name,
+                    protocol=self.protocol.rec_name,
+                    state=self.protocol.state_string))
+        self._check_criteria_answered(EligibilityError)
+        failing = [
+            c for c in self.protocol.criteria
+            if self.criteria[c.name] != c.admitting_answer]
+        if failing:
+            raise EligibilityError(gettext(
+                    'early_access.msg_patient_criteria_failing',
+                    patient=self.rec_name,
+                    criteria='\n'.join(f'- {c.string}' for c in failing)))
+        form = self.access_form
+        if not form or form.state not in {'submitted', 'verified', 'locked'}:
+            raise EligibilityError(gettext(
+                    'early_access.msg_patient_access_form',
+                    patient=self.rec_name))
+
+    def _check_treatment_date(self, name):
+        date = getattr(self, name)
+        names = self.__names__(name)
+        if not date:
+            raise PatientError(gettext(
+                    'early_access.msg_patient_date_missing',
+                    patient=self.rec_name, **names))
+        if date > self._today():
+            raise PatientError(gettext(
+                    'early_access.msg_patient_future_date',
+                    patient=self.rec_name, **names))
+        earliest = (
+            self.request_date if name == 'first_administration_date'
+            else self.first_administration_date)
+        if date < earliest:
+            raise PatientError(gettext(
+                    'early_access.msg_patient_date_early',
+                    patient=self.rec_name,
+                    earliest=self.authorization._format_date(earliest),
+                    **names))
+
+    @classmethod
+    def _new_code(cls, authorization):
+        while True:
+            code = new_patient_code(authorization.code)
+            if not cls.search([('code', '=', code)], limit=1):
+                return code
+
+    @classmethod
+    def _close_forms(cls, patients):
+        pool = Pool()
+        Form = pool.get('early_access.form')
+        Form.not_applicable([
+                f for p in patients for f in p.forms
+                if f.state in {'expected', 'draft'}])
+
+    # Storage
+
+    @classmethod
+    def _sealed_dict_schema(cls, patient, name):
+        return {c.name: c for c in patient.protocol.criteria}
+
+    @classmethod
+    def _check_sealed_dict(cls, patient, name, schemas):
+        super()._check_sealed_dict(patient, name, schemas)
+        for key, value in (patient.criteria or {}).items():
+            schemas[key].check_value(value, patient.rec_name)
+
+    @classmethod
+    def _after_unseal(cls, rows, names):
+        super()._after_unseal(rows, names)
+        if 'criteria' not in names:
+            return
+        table = cls.__table__()
+        pool = Pool()
+        Criterion = pool.get('early_access.protocol.criterion')
+        criterion = Criterion.__table__()
+        cursor = Transaction().connection.cursor()
+        criteria = defaultdict(list)
+        in_ = fields.SQL_OPERATORS['in']
+        cursor.execute(*table.join(
+                criterion,
+                condition=criterion.protocol == table.protocol).select(
+                table.id, criterion.name,
+                where=in_(table.id, [r['id'] for r in rows])))
+        for patient, name in cursor:
+            criteria[patient].append(name)
+        for row in rows:
+            if row['sealed_state'] == 'readable':
+                answers = row['criteria'] or {}
+                row['criteria'] = ImmutableDict(
+                    (n, answers.get(n)) for n in criteria[row['id']])
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        pool = Pool()
+        Authorization = pool.get('early_access.authorization')
+        Service = pool.get('early_access.service')
+        values = super().preprocess_values(mode, values)
+        if mode == 'create':
+            # The server sets the defaults later
+            for name in ['authorization', 'service']:
+                if name not in values:
+                    values[name] = getattr(cls, f'default_{name}')()
+        if mode == 'create' and values.get('authorization'):
+            authorization = Authorization(values['authorization'])
+            values['company'] = authorization.company.id
+            protocol = authorization.active_protocol
+            if not protocol:
+                raise PatientError(gettext(
+                        'early_access.msg_patient_no_protocol',
+                        authorization=authorization.rec_name))
+            values['protocol'] = protocol.id
+        if values.get('service'):
+            service = Service(values['service'])
+            values['establishment'] = service.establishment.id
+            if mode == 'create' and not values.get('pharmacy'):
+                values['pharmacy'] = service.pharmacy.id
+        return values
+
+    @classmethod
+    def validate_fields(cls, patients, field_names):
+        super().validate_fields(patients, field_names)
+        if field_names is None or 'request_date' in field_names:
+            today = cls._today()
+            for patient in patients:
+                if patient.request_date > today:
+                    raise PatientError(gettext(
+                            'early_access.msg_patient_future_date',
+                            patient=patient.rec_name,
+                            **cls.__names__('request_date')))
+                start = patient.authorization.effective_date
+                if start and patient.request_date < start:
+                    raise PatientError(gettext(
+                            'early_access.msg_patient_date_early',
+                            patient=patient.rec_name,
+                            earliest=patient.authorization._format_date(start),
+                            **cls.__names__('request_date')))
+
+    @classmethod
+    def check_modification(cls, mode, patients, values=None, external=False):
+        super().check_modification(
+            mode, patients, values=values, external=external)
+        if mode == 'write' and external:
+            for patient in patients:
+                for name in sorted(values.keys() & cls._editable.keys()):
+                    if patient.state not in cls._editable[name]:
+                        raise AccessError(gettext(
+                                'early_access.msg_patient_not_editable',
+                                patient=patient.rec_name,
+                                state=patient.state_string,
+                                **cls.__names__(name)))
+        elif mode == 'delete':
+            for patient in patients:
+                if patient.order_lines:
+                    raise AccessError(gettext(
+                            'early_access.msg_patient_delete_orders',
+                            patient=patient.rec_name))
+                if patient.state not in {'draft', 'cancelled'}:
+                    raise AccessError(gettext(
+                            'early_access.msg_patient_delete',
+                            patient=patient.rec_name,
+                            state=patient.state_string))
+        elif mode == 'create' and external:
+            for patient in patients:
+                if patient.authorization.state != 'granted':
+                    patient.authorization.check_new_patient(cls._today())
+
+    @classmethod
+    def on_modification(cls, mode, patients, field_names=None):
+        pool = Pool()
+        Assignment = pool.get('early_access.patient.assignment')
+        Form = pool.get('early_access.form')
+        super().on_modification(mode, patients, field_names=field_names)
+        if mode == 'create':
+            Assignment.open(patients)
+            Form.expect_access(patients)
+        elif mode == 'write' and field_names & {
+                'service', 'prescriber', 'pharmacy'}:
+            Assignment.open(patients)
+
+    @classmethod
+    def copy(cls, patients, default=None):
+        default = default.copy() if default is not None else {}
+        # The others come from the authorization and the service
+        for name in cls._protected - {'state'}:
+            default.setdefault(name)
+        # The criteria may be those of another version of the protocol
+        default.setdefault('criteria')
+        for name in cls._editable.keys() - cls._request_fields:
+            default.setdefault(name)
+        for name in ['forms', 'assignments', 'order_lines']:
+            default.setdefault(name)
+        default.setdefault('request_date', cls._today())
+        return super().copy(patients, default=default)

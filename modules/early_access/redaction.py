@@ -1,0 +1,49 @@
+# This file is part of Early Access.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+import logging
+import traceback
+
+__all__ = ['RedactingFilter', 'models']
+
+PREFIX = 'early_access.'
+REDACTED = '(...)'
+
+# The names of the models that hold sealed data, whatever their module
+models = set()
+
+
+class RedactingFilter(logging.Filter):
+    """Keep sealed values out of the log of the requests.
+
+    The dispatcher logs the arguments of the calls at INFO and their results
+    at DEBUG, and the message of an exception may repeat a refused value. The
+    stack of the exception is kept.
+    """
+
+    def filter(self, record):
+        args = record.args
+        if record.name == 'trytond.wsgi':
+            self._redact_exception(record)
+        elif isinstance(args, tuple) and len(args) > 2:
+            name = str(args[0])
+            if name in models or name.startswith(PREFIX):
+                record.args = (*args[:2], REDACTED, *args[3:])
+                self._redact_exception(record)
+        elif isinstance(record.msg, str) and record.msg.startswith('Result:'):
+            record.msg, record.args = f'Result: {REDACTED}', None
+        return True
+
+    def _redact_exception(self, record):
+        if not record.exc_info:
+            return
+        type_, _, stack = record.exc_info
+        record.exc_info = None
+        if type_:
+            record.exc_text = (
+                ''.join(traceback.format_tb(stack))
+                + f'{type_.__name__}: {REDACTED}')
+
+
+for name in ['trytond.protocols.dispatcher', 'trytond.wsgi']:
+    logging.getLogger(name).addFilter(RedactingFilter())
