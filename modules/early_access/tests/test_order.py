@@ -1,0 +1,313 @@
+# This file is part of Early Access.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+import datetime as dt
+from contextlib import contextmanager
+from unittest.mock import patch
+
+from sql.functions import CurrentTimestamp
+
+from trytond.model.exceptions import AccessError
+from trytond.model.modelview import AccessButtonError
+from trytond.modules.early_access.exceptions import (
+    LotShelfLifeError, OrderOverdueWarning)
+from trytond.pool import Pool
+from trytond.tests.test_tryton import with_transaction
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+
+from .order_tools import create_lot, create_order
+from .tools import PROFILES, ProgrammeTestCase, acting, create_patient
+
+BUTTONS = {
+    'submit': ('draft', {'hospital_pharmacist'}),
+    'cancel': ('submitted', {
+            'hospital_pharmacist', 'supply', 'pharmacist_in_charge',
+            'delegate'}),
+    'approve': ('submitted', {'supply'}),
+    'refuse': (
+        'submitted', {'supply', 'pharmacist_in_charge', 'delegate'}),
+    'override': ('submitted', {'pharmacist_in_charge', 'delegate'}),
+    'pick': ('approved', {'supply'}),
+    'ship': ('picked', {'supply'}),
+    'receive': ('shipped', {'hospital_pharmacist'}),
+    }
+# Who brings the order to each state, with which button
+PATH = [
+    (None, None, 'draft'),
+    ('hospital_pharmacist', 'submit', 'submitted'),
+    ('supply', 'approve', 'approved'),
+    ('supply', 'pick', 'picked'),
+    ('supply', 'ship', 'shipped'),
+    ('hospital_pharmacist', 'receive', 'received'),
+    ]
+
+
+class _Connection:
+    "A connection that counts the queries"
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.queries = []
+
+    def cursor(self, *args, **kwargs):
+        return _Cursor(self.connection.cursor(*args, **kwargs), self.queries)
+
+    def __getattr__(self, name):
+        return getattr(self.connection, name)
+
+
+class _Cursor:
+
+    def __init__(self, cursor, queries):
+        self.cursor = cursor
+        self.queries = queries
+
+    def execute(self, query, params=()):
+        self.queries.append(query)
+        return self.cursor.execute(query, params)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.cursor.close()
+
+    def __iter__(self):
+        return iter(self.cursor)
+
+    def __getattr__(self, name):
+        return getattr(self.cursor, name)
+
+
+@contextmanager
+def queries():
+    transaction = Transaction()
+    connection = transaction.connection
+    transaction.connection = counting = _Connection(connection)
+    try:
+        yield counting.queries
+    finally:
+        transaction.connection = connection
+
+
+class OrderTestCase(ProgrammeTestCase):
+    "Test order"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        patient = create_patient()
+        cls.lot = create_lot('LOT', 100, expires_in=30)
+        cls.order = create_order([patient], state='draft')
+
+    def _bring(self, state):
+        "The order in the state, by the users concerned"
+        Order = Pool().get('early_access.order')
+        order = Order(self.order)
+        reached = [s for _, _, s in PATH]
+        current = order.state
+        if current == 'approved' and order.shipment_state == 'picked':
+            current = 'picked'
+        for login, button, _ in PATH[
+                reached.index(current) + 1:reached.index(state) + 1]:
+            with acting(login):
+                getattr(Order, button)([Order(self.order)])
+        return Order(self.order)
+
+    @with_transaction()
+    def test_buttons(self):
+        "Test the buttons by profile"
+        pool = Pool()
+        Move = pool.get('stock.move')
+        Order = pool.get('early_access.order')
+        # The assignation of the stock starts the transaction again with it
+        Move.lock()
+        for button, (state, profiles) in BUTTONS.items():
+            order = self._bring(state)
+            if button == 'override':
+                order.authorization.state = 'suspended'
+                order.authorization.save()
+            for profile in PROFILES:
+                with self.subTest(button=button, profile=profile):
+                    with acting(profile), Transaction().set_context(
+                            _skip_warnings=True):
+                        if profile in profiles:
+                            with self._savepoint():
+                                getattr(Order, button)([Order(order.id)])
+                        else:
+                            with self.assertRaises(
+                                    (AccessError, AccessButtonError)):
+                                getattr(Order, button)([Order(order.id)])
+            if button == 'override':
+                order.authorization.state = 'granted'
+                order.authorization.save()
+
+    @contextmanager
+    def _savepoint(self):
+        cursor = Transaction().connection.cursor()
+        cursor.execute('SAVEPOINT test')
+        yield
+        cursor.execute('ROLLBACK TO SAVEPOINT test')
+        transaction = Transaction()
+        transaction.counter += 1
+        for cache in transaction.cache.values():
+            cache.clear()
+
+    @with_transaction()
+    def test_late_receipt(self):
+        "Test the receipt of a lot that expired on the way"
+        pool = Pool()
+        Date = pool.get('ir.date')
+        Lot = pool.get('stock.lot')
+        today = Date.today()
+        self._bring('shipped')
+
+        with patch.object(
+                Date, 'today', return_value=today + dt.timedelta(days=31)):
+            order = self._bring('received')
+
+        self.assertEqual(order.state, 'received')
+        shipment, = order.shipments
+        self.assertEqual(shipment.state, 'done')
+        self.assertEqual(
+            {m.effective_date for m in shipment.outgoing_moves}, {today})
+        self.assertLess(
+            Lot(self.lot).expiration_date, today + dt.timedelta(days=31))
+
+    @with_transaction()
+    def test_late_shipping(self):
+        "Test a lot whose shelf life became too short is not shipped"
+        pool = Pool()
+        Date = pool.get('ir.date')
+        Order = pool.get('early_access.order')
+        today = Date.today()
+        order = self._bring('picked')
+
+        with patch.object(
+                Date, 'today', return_value=today + dt.timedelta(days=1)):
+            for user in ['supply', None]:
+                with self.subTest(user=user):
+                    with self.assertRaises(LotShelfLifeError):
+                        if user:
+                            with acting(user):
+                                Order.ship([Order(order.id)])
+                        else:
+                            Order.ship([order])
+
+    @with_transaction()
+    def test_overdue_forms(self):
+        "Test overdue forms warn and do not block"
+        pool = Pool()
+        Date = pool.get('ir.date')
+        Form = pool.get('early_access.form')
+        Order = pool.get('early_access.order')
+        order = Order(self.order)
+        patient = order.lines[0].patient
+        cursor = Transaction().connection.cursor()
+        form = Form.__table__()
+        cursor.execute(*form.update(
+                [form.latest_date, form.state],
+                [Date.today() - dt.timedelta(days=1), 'expected'],
+                where=form.patient == patient.id))
+
+        self.assertEqual(order.overdue_forms, len(patient.forms))
+        with acting('hospital_pharmacist'):
+            with self.assertRaises(OrderOverdueWarning) as cm:
+                Order.submit([Order(order.id)])
+            self.assertIn(patient.code, cm.exception.message)
+            with Transaction().set_context(_skip_warnings=True):
+                Order.submit([Order(order.id)])
+        self.assertEqual(Order(order.id).state, 'submitted')
+
+    @with_transaction()
+    def test_desk_queries(self):
+        "Test the desk makes as many queries with 10,000 orders as with 100"
+        pool = Pool()
+        Order = pool.get('early_access.order')
+        order = self._bring('shipped')
+        counts = set()
+        for number, limit in [(100, 10), (100, 100), (10_000, 100)]:
+            self._multiply(order, number - Order.search([], count=True))
+            with acting('supply'):
+                view = Order.fields_view_get(view_type='tree')
+                names = [
+                    *view['fields'], 'pharmacy.rec_name', 'company.rec_name',
+                    'authorization.rec_name', 'requested_by.rec_name',
+                    '_timestamp']
+                # The first time fills the caches
+                for _ in range(2):
+                    self._clear()
+                    with queries() as executed:
+                        rows = Order.search_read(
+                            [('state', '!=', 'draft')], limit=limit,
+                            fields_names=names)
+                    self.assertEqual(len(rows), limit)
+                counts.add(len(executed))
+                self.assertTrue(any(r['products'] for r in rows))
+
+        self.assertEqual(len(counts), 1, counts)
+
+    def _clear(self):
+        transaction = Transaction()
+        for cache in transaction.cache.values():
+            cache.clear()
+
+    def _multiply(self, order, number):
+        "Copies of the order with its patient, its move and its shipment"
+        pool = Pool()
+        Line = pool.get('early_access.order.line')
+        Shipment = pool.get('stock.shipment.out')
+        transaction = Transaction()
+        if not number:
+            return
+        line, = order.lines
+        shipment, = order.shipments
+        move = line.moves[0]
+
+        def values(record, **values):
+            names = [
+                n for n, f in record._fields.items()
+                if f._type not in {'one2many', 'many2many'}
+                and not hasattr(f, 'get')
+                and n not in {'id', 'create_uid', 'create_date',
+                    'write_uid', 'write_date'}]
+            table = record.__table__()
+            cursor = transaction.connection.cursor()
+            cursor.execute(*table.select(
+                    *(getattr(table, n) for n in names),
+                    where=table.id == record.id))
+            return {**dict(zip(names, cursor.fetchone())), **values}
+
+        def insert(record, rows):
+            table = record.__table__()
+            cursor = transaction.connection.cursor()
+            cursor.execute(*table.select(
+                    table.id, order_by=table.id.desc, limit=1))
+            last, = cursor.fetchone()
+            columns = [getattr(table, n) for n in rows[0]]
+            for sub_rows in grouped_slice(rows, 500):
+                cursor.execute(*table.insert(
+                        [*columns, table.create_date],
+                        [[*r.values(), CurrentTimestamp()]
+                            for r in sub_rows]))
+            cursor.execute(*table.select(
+                    table.id, where=table.id > last, order_by=table.id))
+            return [id_ for id_, in cursor]
+
+        patients = insert(line.patient, [
+                values(
+                    line.patient, code=f'CODE-{order.id}-{number}-{i}',
+                    uuid=f'uuid-{number}-{i}')
+                for i in range(number)])
+        orders = insert(order, [values(order)] * number)
+        lines = insert(line, [
+                values(line, order=o, patient=p)
+                for o, p in zip(orders, patients)])
+        shipments = insert(shipment, [values(shipment)] * number)
+        insert(move, [
+                values(
+                    move,
+                    origin=f'{Line.__name__},{l}',
+                    shipment=f'{Shipment.__name__},{s}')
+                for l, s in zip(lines, shipments)])
