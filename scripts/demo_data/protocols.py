@@ -1,0 +1,221 @@
+# This file is part of Early Access.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"""The protocols (PUT-RD), as regulatory affairs enter them.
+
+A version is annexed to a decision of HAS and is fixed once it is active.
+"""
+from collections import defaultdict
+from decimal import Decimal
+from types import SimpleNamespace
+
+from . import authorizations, demolumab, fictizyme, products, small
+
+PROTOCOLS = {
+    'DMB': demolumab.PROTOCOL,
+    'FCZ': fictizyme.PROTOCOL,
+    'EXM': small.protocol("EXEMPLINIB 20 mg", 'DEMO-ONC'),
+    'ILL': small.protocol("ILLUSTRUMAB 5 mg/mL", 'DEMO-ONC'),
+    'PRT': small.protocol("PROTOTYPINE 100 mg", 'DEMO-PED'),
+    }
+
+
+def load(demo):
+    session = demo.sessions['regulatory']
+    for code, definition in PROTOCOLS.items():
+        protocol = enter(session, code, definition)
+        protocol.click('activate')
+        if code == 'FCZ':
+            # The renewal came with a version that supersedes the first
+            protocol = next_version(session, protocol, '2.0', 'renewal')
+            protocol.click('activate')
+    # Being prepared for the next renewal
+    next_version(session, find(session, 'DMB'), '2.0', None)
+
+
+def enter(session, code, definition):
+    "Enter the first version of the protocol of an authorization."
+    Protocol = session.model('early_access.protocol')
+    protocol = Protocol(
+        authorization=authorizations.find(session, code), version='1.0',
+        paediatric=definition.paediatric,
+        minimum_shelf_life=definition.minimum_shelf_life,
+        initiation_days=60,
+        prescriber_information=f'{code} MED 1.0',
+        privacy_notice=f'{code} RGPD 1.0')
+    annex(session, protocol, 'grant')
+    Specialty = session.model('early_access.specialty')
+    protocol.specialties.extend(Specialty.find([
+                ('code', 'in', list(definition.specialties))]))
+    protocol.supplies.new(
+        product=products.find(session, definition.product),
+        maximum_quantity=float(definition.maximum_quantity), period=28)
+    for category, text in definition.justifications:
+        protocol.justifications.new(category=category, justification=text)
+    protocol.save()
+    enter_criteria(session, protocol, definition.criteria)
+    variables = enter_variables(session, protocol, definition.variables)
+    forms = enter_forms(session, protocol, definition.forms, variables)
+    enter_visits(session, protocol, definition.visits, forms)
+    return protocol
+
+
+def annex(session, protocol, kind):
+    "Annex the protocol to the decision of a kind, whose date it takes."
+    Decision = session.model('early_access.authorization.decision')
+    protocol.decision, = Decision.find([
+            ('authorization', '=', protocol.authorization.id),
+            ('kind', '=', kind),
+            ])
+    protocol.effective_date = protocol.decision.effective_date
+
+
+def enter_criteria(session, protocol, definitions):
+    criteria = session.create('early_access.protocol.criterion', [{
+                'protocol': protocol.id,
+                'sequence': sequence,
+                'code': definition.code,
+                'kind': definition.kind,
+                'admitting_answer': (
+                    'no' if definition.kind == 'exclusion' else 'yes'),
+                'string': definition.label[0],
+                } for sequence, definition in enumerate(definitions, 1)])
+    session.translate(
+        criteria, [{'string': d.label[1]} for d in definitions])
+
+
+def enter_variables(session, protocol, definitions):
+    "Return the variables by code."
+    vlist = []
+    for sequence, definition in enumerate(definitions, 1):
+        minimum, maximum = map(decimal, definition.hard)
+        usual_minimum, usual_maximum = map(decimal, definition.usual)
+        vlist.append({
+                'protocol': protocol.id,
+                'sequence': sequence,
+                'code': definition.code,
+                'type_': definition.type_,
+                'category': definition.category,
+                'unit': definition.unit,
+                'digits': definition.digits,
+                'minimum': minimum,
+                'maximum': maximum,
+                'usual_minimum': usual_minimum,
+                'usual_maximum': usual_maximum,
+                **variable_texts(definition, 0),
+                })
+    variables = session.create('early_access.variable', vlist)
+    session.translate(
+        variables, [variable_texts(d, 1) for d in definitions])
+    return {d.code: v for d, v in zip(definitions, variables)}
+
+
+def decimal(number):
+    return None if number is None else Decimal(number)
+
+
+def variable_texts(definition, language):
+    "Return the texts of a variable, the choices as lines 'code: label'."
+    return {
+        'section': definition.section[language],
+        'string': definition.label[language],
+        'selection': '\n'.join(
+            f'{code}: {labels[language]}'
+            for code, *labels in definition.choices) or None,
+        }
+
+
+def enter_forms(session, protocol, definitions, variables):
+    "Return the forms by kind."
+    forms = session.create('early_access.protocol.form', [{
+                'protocol': protocol.id,
+                'sequence': sequence,
+                'kind': definition.kind,
+                'name': definition.name[0],
+                } for sequence, definition in enumerate(definitions, 1)])
+    session.translate(forms, [{'name': d.name[1]} for d in definitions])
+    session.create('early_access.protocol.form.question', [{
+                'form': form.id,
+                'sequence': sequence,
+                'variable': variables[code.rstrip('?')].id,
+                'required': not code.endswith('?'),
+                }
+            for form, definition in zip(forms, definitions)
+            for sequence, code in enumerate(definition.variables, 1)])
+    return {d.kind: form for d, form in zip(definitions, forms)}
+
+
+def enter_visits(session, protocol, definitions, forms):
+    session.create('early_access.protocol.visit', [{
+                'protocol': protocol.id,
+                'sequence': sequence,
+                'name': definition.name,
+                'offset': definition.months,
+                'offset_unit': 'months',
+                'forms': [('add', [forms[k].id for k in definition.kinds])],
+                } for sequence, definition in enumerate(definitions, 1)])
+
+
+def next_version(session, protocol, version, decision):
+    "Copy the protocol to a version that can be changed until it is active."
+    copy, = protocol.duplicate(default={'version': version})
+    copy.transition_days = 60
+    if decision:
+        annex(session, copy, decision)
+    copy.save()
+    return copy
+
+
+def find(session, code):
+    "Return the protocol in force as the user of the session sees it."
+    Protocol = session.model('early_access.protocol')
+    protocol, = Protocol.find([
+            ('authorization.code', '=', code),
+            ('state', '=', 'active'),
+            ])
+    return protocol
+
+
+def read_programmes(demo):
+    "Return what the requests need to know of the protocols in force, by code."
+    session = demo.sessions['regulatory']
+    programmes = {}
+    for row in session.read(
+            'early_access.protocol', [('state', '=', 'active')], [
+                'authorization.code', 'paediatric', 'prescriber_information',
+                'privacy_notice']):
+        criteria = session.read(
+            'early_access.protocol.criterion', [('protocol', '=', row['id'])],
+            ['name', 'admitting_answer'])
+        supply, = session.read(
+            'early_access.protocol.supply', [('protocol', '=', row['id'])],
+            ['product', 'product.default_uom'])
+        event, = session.model('early_access.protocol.form').find([
+                ('protocol', '=', row['id']),
+                ('kind', '=', 'adverse_event')])
+        programmes[row['authorization.']['code']] = SimpleNamespace(
+            protocol=row['id'],
+            authorization=row['authorization.']['id'],
+            paediatric=row['paediatric'],
+            information=row['prescriber_information'],
+            notice=row['privacy_notice'],
+            criteria={c['name']: c['admitting_answer'] for c in criteria},
+            product=supply['product'],
+            unit=supply['product.']['default_uom'],
+            event_form=event.id)
+    return programmes
+
+
+def read_questions(demo):
+    "Return the questions of the protocols in force, by id of their form."
+    session = demo.sessions['regulatory']
+    names = [
+        'name', 'type_', 'digits', 'selection', 'minimum', 'maximum',
+        'usual_minimum', 'usual_maximum']
+    questions = defaultdict(list)
+    for row in session.read(
+            'early_access.protocol.form.question',
+            [('form.protocol.state', '=', 'active')],
+            ['form', 'required', *(f'variable.{n}' for n in names)]):
+        questions[row['form']].append(
+            SimpleNamespace(required=row['required'], **row['variable.']))
+    return questions
