@@ -1,0 +1,89 @@
+# This file is part of Early Access.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import threading
+import xmlrpc.client
+
+from harness import PASSWORD, ServerTestCase
+
+ORDERS = 5
+
+
+def orders(config):
+    "Orders to approve, and lots for them"
+    from proteus import Model
+    from trytond.modules.early_access.tests.order_tools import (
+        create_lot, create_order)
+    from trytond.modules.early_access.tests.tools import (
+        create_laboratory, create_patient, create_programme)
+
+    create_laboratory(config=config)
+    create_programme(config=config)
+    patient = create_patient(config=config)
+    for _ in range(ORDERS):
+        create_order([patient], config=config)
+    create_lot('LOT', ORDERS, 400, config=config)
+    User = Model.get('res.user', config=config)
+    for user in User.find([('login', 'in', ['supply', 'audit'])]):
+        user.password = PASSWORD
+        user.save()
+
+
+class OrderConcurrencyTestCase(ServerTestCase):
+    "Two users at the same moment"
+    fixtures = orders
+
+    def _press(self, button, id_):
+        "The errors of two users who press the button at the same moment"
+        errors = []
+        barrier = threading.Barrier(2)
+
+        def press():
+            with self.script('supply') as config:
+                order = config.get_proxy('early_access.order')
+                barrier.wait()
+                try:
+                    getattr(order, button)([id_], config.context)
+                except xmlrpc.client.Error as fault:
+                    errors.append(fault)
+
+        threads = [threading.Thread(target=press) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return errors
+
+    def test_double_press(self):
+        "Test one succeeds, the other is told, and there is one shipment"
+        from proteus import Model
+        with self.script('supply') as config:
+            Order = Model.get('early_access.order', config=config)
+            ids = [o.id for o in Order.find([])]
+        self.assertEqual(len(ids), ORDERS)
+        for id_ in ids:
+            for button, state, shipment_state, message in [
+                    ('approve', 'approved', 'waiting',
+                        'its state must be "Submitted" but it is "Approved"'),
+                    ('pick', 'approved', 'picked',
+                        'a shipment which is not yet picked'),
+                    ('ship', 'shipped', 'shipped',
+                        'its state must be "Approved" but it is "Shipped"'),
+                    ]:
+                with self.subTest(order=id_, button=button):
+                    errors = self._press(button, id_)
+
+                    self.assertEqual(len(errors), 1, errors)
+                    self.assertIn(message, str(errors))
+                    with self.script('supply') as config:
+                        Order = Model.get('early_access.order', config=config)
+                        order = Order(id_)
+                        self.assertEqual(order.state, state)
+                        self.assertEqual(
+                            order.shipment_state, shipment_state)
+                        shipment, = order.shipments
+                        self.assertEqual(sum(
+                                m.quantity
+                                for m in shipment.outgoing_moves), 1)
+        with self.script('supply') as config:
+            Shipment = Model.get('stock.shipment.out', config=config)
+            self.assertEqual(len(Shipment.find([])), ORDERS)
