@@ -1053,7 +1053,7 @@ class SealedTestCase(ProgrammeTestCase):
 
     @with_transaction()
     def test_retired_key_encryption_key(self):
-        "Without its key-encryption key a record can not be read"
+        "Without its key-encryption key a record cannot be read"
         DataKey = Pool().get('early_access.data_key')
         patient = self.get_patient()
         self.update(DataKey(patient.data_key.id), kek='retired')
@@ -1206,7 +1206,7 @@ class SealedTestCase(ProgrammeTestCase):
 
     @with_transaction()
     def test_copy_access(self):
-        "A copy does not show what its user can not read"
+        "A copy does not show what its user cannot read"
         Patient = Pool().get('early_access.patient')
         patient = self.get_patient()
         with acting('south_prescriber') as user:
@@ -1254,7 +1254,7 @@ class SealedTestCase(ProgrammeTestCase):
 
     @with_transaction()
     def test_on_change_of_others(self):
-        "A client can not have the server read for it"
+        "A client cannot have the server read for it"
         patient = self.get_patient()
         for login in ['south_prescriber', 'supply']:
             for method, args in [
@@ -1294,18 +1294,18 @@ class ConcurrencyTestCase(ProgrammeTestCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.database_name = DB_NAME
-        if backend.name == 'sqlite':
+        if DB_NAME == ':memory:':
             # A database in memory has one connection only
             directory = tempfile.TemporaryDirectory()
             cls.addClassCleanup(directory.cleanup)
-            previous = config.get('database', 'path')
-            config.set('database', 'path', directory.name)
-            cls.addClassCleanup(config.set, 'database', 'path', previous)
-            cls.database_name = 'concurrency'
             path = os.path.join(directory.name, 'concurrency.sqlite')
             with Transaction().start(DB_NAME, 0, readonly=True) as transaction:
                 with closing(sqlite3.connect(path)) as target:
                     transaction.connection.backup(target)
+            previous = config.get('database', 'path')
+            config.set('database', 'path', directory.name)
+            cls.addClassCleanup(config.set, 'database', 'path', previous)
+            cls.database_name = 'concurrency'
             Pool(cls.database_name).init()
             cls.addClassCleanup(Pool.stop, cls.database_name)
 
