@@ -4,7 +4,7 @@
 import logging
 import traceback
 
-__all__ = ['RedactingFilter', 'models']
+__all__ = ['RedactingFilter', 'models', 'redact_logs']
 
 PREFIX = 'early_access.'
 REDACTED = '(...)'
@@ -45,5 +45,7 @@ class RedactingFilter(logging.Filter):
                 + f'{type_.__name__}: {REDACTED}')
 
 
-for name in ['trytond.protocols.dispatcher', 'trytond.wsgi']:
-    logging.getLogger(name).addFilter(RedactingFilter())
+def redact_logs():
+    "Redact what the process logs of the requests from now on"
+    for name in ['trytond.protocols.dispatcher', 'trytond.wsgi']:
+        logging.getLogger(name).addFilter(RedactingFilter())
