@@ -404,9 +404,18 @@ class Authorization(
 
     @property
     def active_protocol(self):
-        for protocol in self.protocols:
-            if protocol.state == 'active':
-                return protocol
+        """The version of the protocol for the new requests, or None.
+
+        The one in force, or else the one that is to be.
+        """
+        pool = Pool()
+        Date = pool.get('ir.date')
+        with Transaction().set_context(company=self.company.id):
+            today = Date.today()
+        active = [p for p in self.protocols if p.state == 'active']
+        in_force = [p for p in self.protocols if p.in_force(today)]
+        return max(
+            in_force or active, key=lambda p: p.effective_date, default=None)
 
     def admits_new_patients(self, date):
         "New patients are accepted only while granted and in force."

@@ -41,7 +41,7 @@ class InformationMixin:
             ], "Given To", sort=False, states=_states)
     information_due_date = fields.Date(
         "Information Deferred Until", states=_states,
-        help="When the patient can not be informed yet.")
+        help="When the patient cannot be informed yet.")
     treatment_accepted_date = fields.Date(
         "Treatment Accepted On", states=_states)
 
@@ -92,13 +92,11 @@ class InformationMixin:
                             self.__names__(n)['field'] for n in missing))))
 
     @classmethod
-    def _document_in_force(cls, authorization, name, date):
-        for protocol in authorization.protocols:
-            if (protocol.state in {'active', 'superseded'}
-                    and protocol.effective_date <= date
-                    and (not protocol.superseded_date
-                        or date <= protocol.superseded_date)):
-                return getattr(protocol, name)
+    def _documents_in_force(cls, authorization, name, date):
+        "The versions of the document: two on the day that one replaces it."
+        return [
+            getattr(p, name) for p in authorization.protocols
+            if p.in_force(date) and getattr(p, name)]
 
     def check_document_versions(self, names):
         """Only the version in force on the day given counts.
@@ -120,12 +118,12 @@ class InformationMixin:
                 raise PatientError(gettext(
                         'early_access.msg_patient_future_date',
                         patient=self.rec_name, **self.__names__(date_name)))
-            in_force = self._document_in_force(
+            in_force = self._documents_in_force(
                 self.authorization, protocol_name, date)
-            if version and version != in_force:
+            if version and version not in in_force:
                 raise PatientError(gettext(
                         'early_access.msg_patient_document_version',
                         patient=self.rec_name,
                         version=version,
-                        in_force=in_force or '-',
+                        in_force=', '.join(in_force) or '-',
                         **self.__names__(version_name)))

@@ -207,14 +207,21 @@ class Protocol(
             if form.kind == kind:
                 return form
 
+    def in_force(self, date, transition=0):
+        """Whether the version is in force on the date.
+
+        :param transition: the days that it lasts after it is superseded.
+        """
+        if (self.state not in {'active', 'superseded'}
+                or date < self.effective_date):
+            return False
+        return (
+            self.superseded_date is None
+            or date <= self.superseded_date + relativedelta(days=transition))
+
     def admits_request(self, date):
         "Whether a request may still be accepted under the version."
-        if self.state == 'active':
-            return self.effective_date <= date
-        return (
-            self.state == 'superseded'
-            and date <= self.superseded_date
-            + relativedelta(days=self.transition_days))
+        return self.in_force(date, transition=self.transition_days)
 
     @classmethod
     @guarded('draft')
@@ -241,14 +248,19 @@ class Protocol(
                         p.authorization.id for p in protocols]),
                 ('state', '=', 'active'),
                 ])
-        if previous:
-            cls.write(previous, {'superseded_date': today})
-            cls.supersede(previous)
+        effective = {p.authorization: p.effective_date for p in protocols}
+        for protocol in previous:
+            # In force until the new version is
+            protocol.superseded_date = max(
+                today,
+                effective[protocol.authorization] - relativedelta(days=1))
+        cls.save(previous)
+        cls.supersede(previous)
 
     @classmethod
     @Workflow.transition('superseded')
     def supersede(cls, protocols):
-        "A newer version is in force."
+        "A newer version is activated."
 
     def problems(self):
         "Yield what prevents the activation, as translated sentences."

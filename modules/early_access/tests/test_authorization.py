@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 
 import datetime as dt
+from unittest.mock import patch
 
 from dateutil.relativedelta import relativedelta
 
@@ -532,3 +533,43 @@ class ProtocolTestCase(ProgrammeTestCase):
                 else:
                     with self.refused(UserError):
                         rpc(Patient, 'accept', [submitted.id])
+
+    @with_transaction()
+    def test_future_version(self):
+        "The version before is in force until the new one takes effect"
+        pool = Pool()
+        Protocol = pool.get('early_access.protocol')
+        today = dt.date.today()
+        protocol, = Protocol.search([])
+        days = {n: relativedelta(days=n) for n in [1, 9, 10, 40]}
+        with acting('regulatory_affairs'):
+            new, = Protocol.copy([protocol], default={'version': '2'})
+            Protocol.write([new], {
+                    'decision': protocol.decision.id,
+                    'effective_date': today + days[10],
+                    'prescriber_information': 'information 2',
+                    'privacy_notice': 'notice 2',
+                    })
+            Protocol.activate([Protocol(new.id)])
+        old, new = Protocol.browse([protocol.id, new.id])
+
+        self.assertEqual(old.state, 'superseded')
+        self.assertEqual(old.superseded_date, today + days[9])
+        self.assertEqual(old.authorization.active_protocol, old)
+        for days, force, request in [
+                (days[1], [old], [old]),
+                (days[9], [old], [old]),
+                (days[10], [new], [old, new]),
+                (days[40], [new], [new]),
+                ]:
+            date = today + days
+            with self.subTest(days=days):
+                self.assertEqual(
+                    [p for p in [old, new] if p.in_force(date)], force)
+                self.assertEqual(
+                    [p for p in [old, new] if p.admits_request(date)],
+                    request)
+        with patch.object(
+                pool.get('ir.date'), 'today',
+                return_value=today + relativedelta(days=10)):
+            self.assertEqual(old.authorization.active_protocol, new)
