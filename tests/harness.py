@@ -744,7 +744,7 @@ class Client:
         return self._find(field) is not None
 
     def is_readonly(self, field, within=None):
-        "Return whether the field can not be changed."
+        "Return whether the field cannot be changed."
         return self._control(field, within).evaluate(
             'e => Boolean(e.readOnly || e.disabled)')
 

@@ -21,9 +21,14 @@ def orders(config):
     patient = create_patient(config=config)
     for _ in range(ORDERS):
         create_order([patient], config=config)
+    patient = create_patient(config=config)
+    for _ in range(2):
+        # The protocol allows 10: one of them or the other
+        create_order([patient], quantity=6, state='draft', config=config)
     create_lot('LOT', ORDERS, 400, config=config)
     User = Model.get('res.user', config=config)
-    for user in User.find([('login', 'in', ['supply', 'audit'])]):
+    for login in ['supply', 'hospital_pharmacist']:
+        user, = User.find([('login', '=', login)])
         user.password = PASSWORD
         user.save()
 
@@ -32,13 +37,13 @@ class OrderConcurrencyTestCase(ServerTestCase):
     "Two users at the same moment"
     fixtures = orders
 
-    def _press(self, button, id_):
-        "The errors of two users who press the button at the same moment"
+    def _press(self, button, *ids, login='supply'):
+        "The errors of users who press each button at the same moment"
         errors = []
-        barrier = threading.Barrier(2)
+        barrier = threading.Barrier(len(ids))
 
-        def press():
-            with self.script('supply') as config:
+        def press(id_):
+            with self.script(login) as config:
                 order = config.get_proxy('early_access.order')
                 barrier.wait()
                 try:
@@ -46,7 +51,7 @@ class OrderConcurrencyTestCase(ServerTestCase):
                 except xmlrpc.client.Error as fault:
                     errors.append(fault)
 
-        threads = [threading.Thread(target=press) for _ in range(2)]
+        threads = [threading.Thread(target=press, args=[i]) for i in ids]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -58,7 +63,8 @@ class OrderConcurrencyTestCase(ServerTestCase):
         from proteus import Model
         with self.script('supply') as config:
             Order = Model.get('early_access.order', config=config)
-            ids = [o.id for o in Order.find([])]
+            ids = [
+                o.id for o in Order.find([('state', '=', 'submitted')])]
         self.assertEqual(len(ids), ORDERS)
         for id_ in ids:
             for button, state, shipment_state, message in [
@@ -70,7 +76,7 @@ class OrderConcurrencyTestCase(ServerTestCase):
                         'its state must be "Approved" but it is "Shipped"'),
                     ]:
                 with self.subTest(order=id_, button=button):
-                    errors = self._press(button, id_)
+                    errors = self._press(button, id_, id_)
 
                     self.assertEqual(len(errors), 1, errors)
                     self.assertIn(message, str(errors))
@@ -87,3 +93,19 @@ class OrderConcurrencyTestCase(ServerTestCase):
         with self.script('supply') as config:
             Shipment = Model.get('stock.shipment.out', config=config)
             self.assertEqual(len(Shipment.find([])), ORDERS)
+
+    def test_excess(self):
+        "Test two orders do not exceed together what each respects"
+        from proteus import Model
+        with self.script('hospital_pharmacist') as config:
+            Order = Model.get('early_access.order', config=config)
+            ids = [o.id for o in Order.find([('state', '=', 'draft')])]
+
+        errors = self._press('submit', *ids, login='hospital_pharmacist')
+
+        self.assertEqual(len(errors), 1, errors)
+        self.assertIn('allows 10', str(errors))
+        with self.script('hospital_pharmacist') as config:
+            Order = Model.get('early_access.order', config=config)
+            self.assertEqual(
+                sorted(Order(i).state for i in ids), ['draft', 'submitted'])

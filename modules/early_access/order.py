@@ -1,8 +1,6 @@
 # This file is part of Early Access.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
-from sql import For
-
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
 from trytond.pool import Pool
@@ -313,7 +311,6 @@ class Order(OrderDesk, ProgrammeWorkflow, ModelSQL, ModelView):
 
     @classmethod
     def check_state(cls, orders, button, states):
-        cls._wait_for(orders)
         super().check_state(orders, button, states)
         expected = cls._shipment_states.get(button)
         if not expected:
@@ -327,28 +324,15 @@ class Order(OrderDesk, ProgrammeWorkflow, ModelSQL, ModelView):
                         state=selection[order.shipment_state]))
 
     @classmethod
-    def _wait_for(cls, orders):
-        """Wait until nobody else processes the orders.
-
-        Where the database locks rows, the lock fails if the orders were
-        changed meanwhile: the request starts again and reads their new state.
-        """
-        transaction = Transaction()
-        if not transaction.readonly and transaction.database.has_select_for():
-            table = cls.__table__()
-            in_ = fields.SQL_OPERATORS['in']
-            transaction.connection.cursor().execute(*table.select(
-                    table.id,
-                    where=in_(table.id, list(map(int, orders))),
-                    order_by=table.id,
-                    for_=For('UPDATE')))
-
-    @classmethod
     @guarded('draft')
     @ModelView.button
     @Workflow.transition('submitted')
     @stamped('submitted')
     def submit(cls, orders):
+        pool = Pool()
+        Patient = pool.get('early_access.patient')
+        # Two orders together may exceed what each respects
+        Patient.lock([l.patient for o in orders for l in o.lines])
         professional = cls._check_pharmacist(orders)
         cls._check_rules(orders, during_suspension=True)
         cls._warn_suspended(orders)
@@ -401,9 +385,11 @@ class Order(OrderDesk, ProgrammeWorkflow, ModelSQL, ModelView):
         Shipment.assign_try(Shipment.browse(shipments))
         shipments = Shipment.browse(shipments)
         Shipment.check_assigned(shipments)
-        Shipment.pick([
-                s for s in shipments
-                if s.warehouse_storage != s.warehouse_output])
+        direct = [
+            s for s in shipments if s.warehouse_storage == s.warehouse_output]
+        Shipment.pick([s for s in shipments if s not in direct])
+        # Nothing moves to an output that is the storage
+        Shipment.pack(direct)
 
     @classmethod
     @guarded('approved')

@@ -8,7 +8,7 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .exceptions import OrderProfileError
 from .order import OVERRIDE_REASONS, REFUSAL_REASONS
-from .transaction import begin_immediate
+from .transaction import wait_for
 
 
 class OrderRefuse(Wizard):
@@ -64,7 +64,7 @@ def _check_profile(button, orders, *profiles):
     pool = Pool()
     Order = pool.get('early_access.order')
     User = pool.get('res.user')
-    begin_immediate()
+    wait_for(orders)
     Order.check_state(orders, button, ('submitted',))
     if not User.has_profile(*profiles):
         raise OrderProfileError(gettext(

@@ -22,7 +22,7 @@ from .identifiers import new_patient_code
 from .identity import IdentityMixin
 from .information import InformationMixin
 from .sealed import Sealed
-from .transaction import begin_immediate
+from .transaction import wait_for
 from .workflow import (
     ProgrammeWorkflow, guarded, stamped, time_field, user_field)
 
@@ -721,7 +721,7 @@ class Patient(
     @classmethod
     def check_transfer(cls, patients, service, prescriber):
         "Raise unless the patients may change of hospital team now."
-        begin_immediate()
+        wait_for(patients)
         cls.check_state(
             patients, 'transfer', ['submitted', 'eligible', 'treated'])
         for patient in patients:

@@ -1,10 +1,11 @@
 # This file is part of Early Access.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
-from functools import wraps
+from sql import For
 
 from trytond import backend
 from trytond.cache import MemoryCache
+from trytond.model import fields
 from trytond.transaction import Transaction
 
 
@@ -33,6 +34,28 @@ def begin_immediate():
     forget()
 
 
+def wait_for(records):
+    """Wait until nobody else processes the records.
+
+    Where the database locks rows, the lock fails if a record was changed
+    meanwhile: the dispatcher starts the request again, which then reads what
+    the other has done.
+    """
+    begin_immediate()
+    transaction = Transaction()
+    if (not records
+            or transaction.readonly
+            or not transaction.database.has_select_for()):
+        return
+    table = records[0].__class__.__table__()
+    in_ = fields.SQL_OPERATORS['in']
+    transaction.connection.cursor().execute(*table.select(
+            table.id,
+            where=in_(table.id, [r.id for r in records]),
+            order_by=table.id,
+            for_=For('UPDATE')))
+
+
 def forget():
     "Drop the values of records that the current transaction keeps"
     transaction = Transaction()
@@ -49,7 +72,7 @@ def forget_records(Model, ids):
                 cache[Model.__name__].pop(id_, None)
 
 
-def keep_isolation(sync):
+def keep_isolation():
     """Leave the connection of a transaction as it was before the caches are
     synchronized.
 
@@ -58,16 +81,16 @@ def keep_isolation(sync):
     each statement of the transaction is committed alone: what fails is
     half-done and two writers do not see each other.
     """
-    @wraps(sync)
-    def wrapper(cls, transaction):
+    if backend.name != 'sqlite':
+        return
+    sync = MemoryCache.sync
+
+    def isolated_sync(cls, transaction):
         connection = transaction.connection
         level = connection.isolation_level
         try:
             sync(transaction)
         finally:
             connection.isolation_level = level
-    return classmethod(wrapper)
 
-
-if backend.name == 'sqlite':
-    MemoryCache.sync = keep_isolation(MemoryCache.sync)
+    MemoryCache.sync = classmethod(isolated_sync)

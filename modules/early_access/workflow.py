@@ -10,7 +10,7 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from .exceptions import WorkflowModificationError, WorkflowStateError
-from .transaction import begin_immediate
+from .transaction import wait_for
 
 
 def guarded(*states):
@@ -25,7 +25,7 @@ def guarded(*states):
         @wraps(func)
         def wrapper(cls, records, *args, **kwargs):
             transaction = Transaction()
-            begin_immediate()
+            wait_for(records)
             if transaction.user and transaction.check_access:
                 # The refusal tells the state to those only who may read it
                 cls.read([r.id for r in records], ['id'])
@@ -61,7 +61,7 @@ class ProgrammeWorkflow(Workflow):
     """A workflow whose state moves through its transitions only.
 
     The fields named in ``_protected`` are set by transitions: the clients,
-    proteus, REST and imports can not write them.
+    proteus, REST and imports cannot write them.
     """
     __slots__ = ()
     _protected = frozenset({'state'})

@@ -531,7 +531,7 @@ class PartyTestCase(_ModuleTestCase):
 
     @with_transaction()
     def test_finess_removed(self):
-        "Test FINESS number of establishment can not be removed"
+        "Test FINESS number of establishment cannot be removed"
         pool = Pool()
         Party = pool.get('party.party')
         Identifier = pool.get('party.identifier')
@@ -697,7 +697,7 @@ class PartyTestCase(_ModuleTestCase):
 
     @with_transaction()
     def test_reactivate(self):
-        "Test inactive establishment can not come back without number"
+        "Test inactive establishment cannot come back without number"
         pool = Pool()
         Party = pool.get('party.party')
         Identifier = pool.get('party.identifier')

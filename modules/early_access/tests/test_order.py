@@ -121,8 +121,10 @@ class OrderTestCase(ProgrammeTestCase):
         pool = Pool()
         Move = pool.get('stock.move')
         Order = pool.get('early_access.order')
-        # The assignation of the stock starts the transaction again with it
+        Patient = pool.get('early_access.patient')
+        # Where it is missing the transaction starts again with it
         Move.lock()
+        Patient.lock([l.patient for l in Order(self.order).lines])
         for button, (state, profiles) in BUTTONS.items():
             order = self._bring(state)
             if button == 'override':
@@ -194,6 +196,23 @@ class OrderTestCase(ProgrammeTestCase):
                                 Order.ship([Order(order.id)])
                         else:
                             Order.ship([order])
+
+    @with_transaction()
+    def test_direct_shipping(self):
+        "Test the warehouse whose output is its storage"
+        pool = Pool()
+        Location = pool.get('stock.location')
+        warehouse, = Location.search([('type', '=', 'warehouse')])
+        warehouse.output_location = warehouse.storage_location
+        warehouse.save()
+
+        order = self._bring('received')
+
+        shipment, = order.shipments
+        self.assertEqual({m.lot.id for m in shipment.moves}, {self.lot})
+        self.assertEqual(
+            {m.from_location for m in shipment.moves},
+            {warehouse.storage_location})
 
     @with_transaction()
     def test_overdue_forms(self):
