@@ -36,7 +36,7 @@ class Ciphertext(fields.Field):
     """Bytes that are written with their record.
 
     Unlike a Binary field they need no statement of their own, and the
-    context of the client can not turn them into their size.
+    context of the client cannot turn them into their size.
     """
     _type = 'binary'
     _sql_type = 'BLOB'
@@ -115,7 +115,7 @@ class DataKey(ModelSQL):
 
         :param count: how many keys; None for one.
         :returns: the list of records; the record if count is None.
-        :raises SealError: if the keyring can not be used.
+        :raises SealError: if the keyring cannot be used.
         """
         rows = []
         for _ in range(1 if count is None else count):

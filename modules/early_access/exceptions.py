@@ -114,7 +114,7 @@ class ProductIdentifierError(ValidationError):
 
 
 class SealError(UserError):
-    "Sealed data can not be opened or sealed"
+    "Sealed data cannot be opened or sealed"
 
 
 class DestroyedKeyError(SealError):

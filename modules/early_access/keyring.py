@@ -32,7 +32,7 @@ KEY_SIZE = 32
 
 
 class KeyringError(Exception):
-    "The keyring can not be used: the message is one line for a human"
+    "The keyring cannot be used: the message is one line for a human"
 
 
 class Keyring(Protocol):
@@ -52,7 +52,7 @@ class Keyring(Protocol):
         """
 
     def check(self) -> None:
-        ":raises KeyringError: if the keyring can not be used"
+        ":raises KeyringError: if the keyring cannot be used"
 
 
 class FileKeyring:
@@ -100,7 +100,7 @@ class FileKeyring:
         except OSError as e:
             self._stamp = None
             raise KeyringError(
-                f"the keyring '{self.path}' can not be read: {e.strerror}; "
+                f"the keyring '{self.path}' cannot be read: {e.strerror}; "
                 "'early-access-keyring init' creates it") from None
         stamp = (stat_.st_dev, stat_.st_ino, stat_.st_size,
             stat_.st_mtime_ns, stat_.st_ctime_ns)
@@ -136,7 +136,7 @@ def _load(path):
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as e:
         raise KeyringError(
-            f"the keyring '{path}' can not be read: {e.strerror}; "
+            f"the keyring '{path}' cannot be read: {e.strerror}; "
             "'early-access-keyring init' creates it") from None
     try:
         stat_ = os.fstat(fd)
@@ -216,7 +216,7 @@ def _store(path, document):
             ) from None
     except OSError as e:
         raise KeyringError(
-            f"the keyring '{path}' can not be created: {e.strerror}"
+            f"the keyring '{path}' cannot be created: {e.strerror}"
             ) from None
 
 
@@ -251,7 +251,7 @@ def get_keyring():
 
 
 def check_or_exit():
-    """Stop the process with one line when the keyring can not be used.
+    """Stop the process with one line when the keyring cannot be used.
 
     Models are set up in threads, where an exception would leave the server
     running without them. 3 is the status on which gunicorn gives up instead
@@ -265,7 +265,7 @@ def check_or_exit():
 
 
 def check_server():
-    """Stop the server at start when the configured keyring can not be used.
+    """Stop the server at start when the configured keyring cannot be used.
 
     Only the server checks as soon as the module is imported: the import
     happens for every database and every tool, which may have nothing to do

@@ -104,7 +104,7 @@ class SealedMixin(SealedCheckMixin, SealedDocumentMixin):
         return wrapper
 
     def _hide_sealed(self):
-        "Check the access to the record and empty what can not be read"
+        "Check the access to the record and empty what cannot be read"
         pool = Pool()
         FieldAccess = pool.get('ir.model.field.access')
         if self.id is None or self.id < 0:

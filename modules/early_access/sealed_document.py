@@ -102,7 +102,7 @@ class SealedDocumentMixin(ModelStorage):
     def __setup__(cls):
         super().__setup__()
         assert not cls._history, (
-            f"{cls.__name__} can not keep a history of sealed data")
+            f"{cls.__name__} cannot keep a history of sealed data")
         t = cls.__table__()
         cls._sql_constraints += [
             ('uuid_unique', Unique(t, t.uuid),
@@ -126,7 +126,7 @@ class SealedDocumentMixin(ModelStorage):
                 and field._type in {
                     'integer', 'char', 'selection', 'date', 'many2one',
                     'reference'}), (
-                f"{cls.__name__}.{name} can not be a key of sealed data")
+                f"{cls.__name__}.{name} cannot be a key of sealed data")
         cls._sealed_columns = frozenset(
             {'sealed_envelope', *cls._sealed_bound})
         cls._sealed_prefix = encode(
@@ -264,7 +264,7 @@ class SealedDocumentMixin(ModelStorage):
             names['field'] = ModelField.get_name(cls.__name__, name)
         field = cls._fields.get(cls._rec_name)
         if field is None or isinstance(field, fields.Function):
-            # A computed name may need the document that can not be read
+            # A computed name may need the document that cannot be read
             rec_name = None
         elif record is not None:
             cursor = Transaction().connection.cursor()

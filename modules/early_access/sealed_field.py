@@ -55,7 +55,7 @@ class Sealed(fields.Function):
         'many2one'}
 
     def __init__(self, field, loading='lazy'):
-        assert field._type in self._types, f"{field._type} can not be sealed"
+        assert field._type in self._types, f"{field._type} cannot be sealed"
         assert not getattr(field, 'translate', False)
         super().__init__(
             field, 'get_sealed', setter='set_sealed',
