@@ -12,7 +12,8 @@ from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.transaction import Transaction
 
-from .authorization import MAXIMUM_PERIOD, MAXIMUM_SUSPENSION, PERIOD_KINDS
+from .authorization_period import (
+    MAXIMUM_PERIOD, MAXIMUM_SUSPENSION, PERIOD_KINDS)
 from .exceptions import DecisionError, OverlapError
 from .national_number import NationalNumberMixin
 from .workflow import (

@@ -1,11 +1,7 @@
 # This file is part of Early Access.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
-import datetime as dt
-from collections import defaultdict
-
 from sql import Null
-from sql.conditionals import Coalesce
 
 from trytond.i18n import gettext
 from trytond.model import (
@@ -13,63 +9,21 @@ from trytond.model import (
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
-from trytond.tools.immutabledict import ImmutableDict
 from trytond.transaction import Transaction
 
-from .exceptions import (
-    EligibilityError, FourEyesError, PatientAccessError, PatientError)
+from .criteria import CriteriaMixin
+from .eligibility import EligibilityMixin
+from .exceptions import PatientAccessError, PatientError
 from .identifiers import new_patient_code
 from .identity import IdentityMixin
 from .information import InformationMixin
+from .patient_desk import PatientDesk
+from .patient_reason import REFUSAL_REASONS, SEND_BACK_REASONS
 from .sealed import Sealed
 from .transaction import wait_for
+from .treatment import TreatmentMixin
 from .workflow import (
     ProgrammeWorkflow, guarded, stamped, time_field, user_field)
-
-SEND_BACK_REASONS = [
-    (None, ''),
-    ('identity', "Identity to complete"),
-    ('criteria', "Criteria to complete"),
-    ('access_form', "Access form to complete"),
-    ('documents', "Information of the patient to complete"),
-    ('prescription', "Prescription to correct"),
-    ]
-REFUSAL_REASONS = [
-    (None, ''),
-    ('indication', "Not in the indication"),
-    ('criterion', "Criterion not met"),
-    ('contraindication', "Contraindication"),
-    ('trial', "Eligible to a clinical trial"),
-    ('alternative', "Appropriate treatment available"),
-    ('missing', "Missing information not supplied"),
-    ('authorization', "Authorization suspended or ended"),
-    ('duplicate', "Duplicate"),
-    ]
-NEVER_STARTED_REASONS = [
-    (None, ''),
-    ('patient', "Refusal of the patient"),
-    ('death', "Death"),
-    ('progression', "Progression"),
-    ('contraindication', "Contraindication"),
-    ('adverse_event', "Adverse event before the start"),
-    ('supply', "Supply"),
-    ('trial', "Inclusion in a clinical trial"),
-    ('expired', "No initiation in time"),
-    ]
-STOP_REASONS = [
-    (None, ''),
-    ('planned', "Planned end of treatment"),
-    ('adverse_effect', "Suspected adverse effect"),
-    ('progression', "Progression or lack of efficacy"),
-    ('contraindication', "Contraindication"),
-    ('death', "Death"),
-    ('patient', "Wish of the patient"),
-    ('lost', "Lost to follow-up"),
-    ('pregnancy', "Pregnancy"),
-    ('trial', "Inclusion in a clinical trial"),
-    ('commercial', "Switch to the commercial product"),
-    ('programme', "End of the early access"),
-    ]
 
 
 def editable(*states):
@@ -77,8 +31,8 @@ def editable(*states):
 
 
 class Patient(
-        IdentityMixin, InformationMixin, ProgrammeWorkflow, ModelSQL,
-        ModelView):
+        IdentityMixin, CriteriaMixin, InformationMixin, EligibilityMixin,
+        TreatmentMixin, PatientDesk, ProgrammeWorkflow, ModelSQL, ModelView):
     """A person under one authorization, from the request to the end.
 
     The identity is limited to what CNIL 2022-107 art. 7.2 a allows and is
@@ -153,9 +107,6 @@ class Patient(
         depends={'company'},
         states=editable('draft'))
 
-    criteria = Sealed(fields.Dict(
-            'early_access.protocol.criterion', "Criteria",
-            states=editable('draft')))
     send_back_reason = Sealed(fields.Selection(
             SEND_BACK_REASONS, "Reason to Send Back", sort=False,
             states={
@@ -172,37 +123,6 @@ class Patient(
                 'readonly': Eval('state') != 'submitted',
                 'required': Eval('state') == 'refused',
                 }))
-    never_started_reason = Sealed(fields.Selection(
-            NEVER_STARTED_REASONS, "Reason Never Started", sort=False,
-            states={
-                'invisible': ~Eval('state').in_(
-                    ['eligible', 'never_started']),
-                'readonly': Eval('state') != 'eligible',
-                'required': Eval('state') == 'never_started',
-                }))
-    stop_reason = Sealed(fields.Selection(
-            STOP_REASONS, "Reason to Stop", sort=False,
-            states={
-                'invisible': ~Eval('state').in_(['treated', 'discontinued']),
-                'readonly': Eval('state') != 'treated',
-                'required': Eval('state') == 'discontinued',
-                }))
-
-    first_administration_date = fields.Date(
-        "First Administration",
-        states={
-            'invisible': ~Eval('state').in_(
-                ['eligible', 'treated', 'discontinued']),
-            'readonly': Eval('state') != 'eligible',
-            'required': Eval('state').in_(['treated', 'discontinued']),
-            })
-    discontinuation_date = fields.Date(
-        "Discontinuation",
-        states={
-            'invisible': ~Eval('state').in_(['treated', 'discontinued']),
-            'readonly': Eval('state') != 'treated',
-            'required': Eval('state') == 'discontinued',
-            })
     signed_by = user_field("Signed By")
     signed_at = time_field("Signed At")
     submitted_by = user_field("Submitted By")
@@ -225,20 +145,6 @@ class Patient(
         'early_access.order.line', 'patient', "Orders", readonly=True)
     paediatric = fields.Function(
         fields.Boolean("Paediatric"), 'on_change_with_paediatric')
-    next_form = fields.Function(
-        fields.Many2One('early_access.form', "Next Form"), 'get_next_form')
-    next_due_date = fields.Function(
-        fields.Date("Due"), 'get_next_form')
-    initiation_due_date = fields.Function(
-        fields.Date(
-            "Initiation Expected Until", states={
-                'invisible': ~Eval('initiation_due_date'),
-                }), 'get_initiation_due_date')
-    initiation_late = fields.Function(
-        fields.Boolean("Initiation Late"), 'get_initiation_due_date')
-    overdue_forms = fields.Function(
-        fields.Integer("Overdue Forms"), 'get_overdue_forms',
-        searcher='search_overdue_forms')
     state = fields.Selection([
             ('draft', "Draft"),
             ('signed', "Signed"),
@@ -439,60 +345,6 @@ class Patient(
         if self.service:
             self.pharmacy = self.service.pharmacy
 
-    @classmethod
-    def get_next_form(cls, patients, names):
-        pool = Pool()
-        Form = pool.get('early_access.form')
-        next_ = Form.next_due(patients)
-        result = {}
-        if 'next_form' in names:
-            result['next_form'] = {
-                p.id: next_[p.id][0] if p.id in next_ else None
-                for p in patients}
-        if 'next_due_date' in names:
-            result['next_due_date'] = {
-                p.id: next_[p.id][1] if p.id in next_ else None
-                for p in patients}
-        return result
-
-    @classmethod
-    def get_initiation_due_date(cls, patients, names):
-        today = cls._today()
-        result = {n: {} for n in names}
-        for patient in patients:
-            due = None
-            days = patient.protocol.initiation_days
-            if patient.state == 'eligible' and days:
-                due = patient.accepted_at.date() + dt.timedelta(days=days)
-            values = {
-                'initiation_due_date': due,
-                'initiation_late': bool(due and due < today),
-                }
-            for name in names:
-                result[name][patient.id] = values[name]
-        return result
-
-    @classmethod
-    def get_overdue_forms(cls, patients, name):
-        pool = Pool()
-        Form = pool.get('early_access.form')
-        counts = Form.overdue_count(patients)
-        return {p.id: counts.get(p.id, 0) for p in patients}
-
-    @classmethod
-    def search_overdue_forms(cls, name, clause):
-        pool = Pool()
-        Form = pool.get('early_access.form')
-        _, operator, value = clause
-        Operator = fields.SQL_OPERATORS[operator]
-        table = cls.__table__()
-        overdue = Form.overdue_query()
-        count = Coalesce(overdue.overdue, 0)
-        query = (table
-            .join(overdue, 'LEFT', condition=overdue.patient == table.id)
-            .select(table.id, where=Operator(count, value)))
-        return [('id', 'in', query)]
-
     def get_rec_name(self, name):
         return self.code or gettext(
             'early_access.msg_patient_request', number=self.id)
@@ -645,75 +497,6 @@ class Patient(
         cls.save(patients)
 
     @classmethod
-    @guarded('eligible')
-    @ModelView.button
-    @Workflow.transition('never_started')
-    @stamped('closed')
-    def never_start(cls, patients):
-        for patient in patients:
-            if not patient.never_started_reason:
-                raise PatientError(gettext(
-                        'early_access.msg_patient_never_started_reason',
-                        patient=patient.rec_name))
-        cls._close_forms(patients)
-
-    @classmethod
-    @guarded('eligible')
-    @ModelView.button
-    @Workflow.transition('treated')
-    def initiate(cls, patients):
-        """Start the treatment at the date of the first administration and
-        expect the forms of the calendar."""
-        pool = Pool()
-        Form = pool.get('early_access.form')
-        for patient in patients:
-            patient._check_treatment_date('first_administration_date')
-        Form.schedule(patients)
-
-    @classmethod
-    @guarded('treated')
-    @ModelView.button
-    @Workflow.transition('discontinued')
-    @stamped('closed')
-    def discontinue(cls, patients):
-        """Stop the treatment for good: what was due after the stop is no
-        longer expected, the discontinuation form is."""
-        pool = Pool()
-        Form = pool.get('early_access.form')
-        for patient in patients:
-            patient._check_treatment_date('discontinuation_date')
-            if not patient.stop_reason:
-                raise PatientError(gettext(
-                        'early_access.msg_patient_stop_reason',
-                        patient=patient.rec_name))
-        Form.discontinue(patients)
-
-    @classmethod
-    @guarded('discontinued')
-    @ModelView.button_action('early_access.act_patient_resumption')
-    def resume(cls, patients):
-        "Prepare a new request for the same person, linked to the first."
-        if not patients:
-            return
-        patient, = patients
-        protocol = patient.authorization.active_protocol
-        if not protocol:
-            raise PatientError(gettext(
-                    'early_access.msg_patient_no_protocol',
-                    authorization=patient.authorization.rec_name))
-        new, = cls.create([{
-                    'authorization': patient.authorization.id,
-                    'service': patient.service.id,
-                    'prescriber': patient.prescriber.id,
-                    'pharmacy': patient.pharmacy.id,
-                    'previous': patient.id,
-                    'birth_date': patient.birth_date,
-                    **{name: getattr(patient, name)
-                        for name in cls._identity},
-                    }])
-        return {'res_id': [new.id]}
-
-    @classmethod
     @ModelView.button_action('early_access.wizard_patient_transfer')
     def transfer(cls, patients):
         "Open the transfer to another hospital team."
@@ -743,138 +526,6 @@ class Patient(
         Date = pool.get('ir.date')
         return Date.today()
 
-    @property
-    def access_form(self):
-        for form in self.forms:
-            if form.kind == 'access' and form.state != 'not_applicable':
-                return form
-
-    def _check_other_user(self, *names):
-        user = Transaction().user
-        for name in names:
-            other = getattr(self, name)
-            if user and other and other.id == user:
-                raise FourEyesError(gettext(
-                        'early_access.msg_patient_four_eyes',
-                        patient=self.rec_name,
-                        **self.__names__(name)))
-
-    def _check_decision_maker(self):
-        pool = Pool()
-        User = pool.get('res.user')
-        if Transaction().user and not User.has_profile(
-                'pharmacist_in_charge'):
-            raise PatientAccessError(gettext(
-                    'early_access.msg_patient_decision_maker',
-                    patient=self.rec_name))
-
-    def check_signatory(self):
-        pool = Pool()
-        User = pool.get('res.user')
-        professional = User.early_access_professional()
-        if (not professional or professional.profession != 'doctor'
-                or self.service not in professional.services):
-            raise PatientAccessError(gettext(
-                    'early_access.msg_patient_signatory',
-                    patient=self.rec_name,
-                    service=self.service.rec_name))
-        specialties = self.protocol.specialties
-        if specialties and professional.specialty not in specialties:
-            raise PatientAccessError(gettext(
-                    'early_access.msg_patient_specialty',
-                    patient=self.rec_name,
-                    specialties=', '.join(s.rec_name for s in specialties)))
-        types = self.protocol.establishment_types
-        if types and self.establishment.establishment_type not in types:
-            raise PatientAccessError(gettext(
-                    'early_access.msg_patient_establishment_type',
-                    patient=self.rec_name,
-                    establishment=self.establishment.rec_name,
-                    protocol=self.protocol.rec_name))
-
-    def check_pharmacist(self):
-        pool = Pool()
-        User = pool.get('res.user')
-        professional = User.early_access_professional()
-        if not professional or self.pharmacy not in professional.pharmacies:
-            raise PatientAccessError(gettext(
-                    'early_access.msg_patient_pharmacist',
-                    patient=self.rec_name,
-                    pharmacy=self.pharmacy.rec_name))
-
-    def check_request(self):
-        "Raise PatientError unless identity, criteria and form are complete."
-        missing = [n for n in self._identity if not getattr(self, n)]
-        if missing:
-            raise PatientError(gettext(
-                    'early_access.msg_patient_identity',
-                    patient=self.rec_name,
-                    fields=', '.join(
-                        self.__names__(n)['field'] for n in missing)))
-        self._check_criteria_answered(PatientError)
-        form = self.access_form
-        if form.state in {'expected', 'draft'}:
-            form.check_complete()
-
-    def _check_criteria_answered(self, exception):
-        answers = self.criteria or {}
-        unanswered = [
-            c for c in self.protocol.criteria if not answers.get(c.name)]
-        if unanswered:
-            raise exception(gettext(
-                    'early_access.msg_patient_criteria_unanswered',
-                    patient=self.rec_name,
-                    criteria='\n'.join(f'- {c.string}' for c in unanswered)))
-
-    def check_eligible(self):
-        """Raise unless the authorization and the protocol admit the patient.
-
-        The names of the criteria that fail are told, never the answers.
-        """
-        today = self._today()
-        self.authorization.check_new_patient(today)
-        if not self.protocol.admits_request(today):
-            raise EligibilityError(gettext(
-                    'early_access.msg_patient_protocol',
-                    patient=self.rec_name,
-                    protocol=self.protocol.rec_name,
-                    state=self.protocol.state_string))
-        self._check_criteria_answered(EligibilityError)
-        failing = [
-            c for c in self.protocol.criteria
-            if self.criteria[c.name] != c.admitting_answer]
-        if failing:
-            raise EligibilityError(gettext(
-                    'early_access.msg_patient_criteria_failing',
-                    patient=self.rec_name,
-                    criteria='\n'.join(f'- {c.string}' for c in failing)))
-        form = self.access_form
-        if not form or form.state not in {'submitted', 'verified', 'locked'}:
-            raise EligibilityError(gettext(
-                    'early_access.msg_patient_access_form',
-                    patient=self.rec_name))
-
-    def _check_treatment_date(self, name):
-        date = getattr(self, name)
-        names = self.__names__(name)
-        if not date:
-            raise PatientError(gettext(
-                    'early_access.msg_patient_date_missing',
-                    patient=self.rec_name, **names))
-        if date > self._today():
-            raise PatientError(gettext(
-                    'early_access.msg_patient_future_date',
-                    patient=self.rec_name, **names))
-        earliest = (
-            self.request_date if name == 'first_administration_date'
-            else self.first_administration_date)
-        if date < earliest:
-            raise PatientError(gettext(
-                    'early_access.msg_patient_date_early',
-                    patient=self.rec_name,
-                    earliest=self.authorization._format_date(earliest),
-                    **names))
-
     @classmethod
     def _new_code(cls, authorization):
         while True:
@@ -891,41 +542,6 @@ class Patient(
                 if f.state in {'expected', 'draft'}])
 
     # Storage
-
-    @classmethod
-    def _sealed_dict_schema(cls, patient, name):
-        return {c.name: c for c in patient.protocol.criteria}
-
-    @classmethod
-    def _check_sealed_dict(cls, patient, name, schemas):
-        super()._check_sealed_dict(patient, name, schemas)
-        for key, value in (patient.criteria or {}).items():
-            schemas[key].check_value(value, patient.rec_name)
-
-    @classmethod
-    def _after_unseal(cls, rows, names):
-        super()._after_unseal(rows, names)
-        if 'criteria' not in names:
-            return
-        table = cls.__table__()
-        pool = Pool()
-        Criterion = pool.get('early_access.protocol.criterion')
-        criterion = Criterion.__table__()
-        cursor = Transaction().connection.cursor()
-        criteria = defaultdict(list)
-        in_ = fields.SQL_OPERATORS['in']
-        cursor.execute(*table.join(
-                criterion,
-                condition=criterion.protocol == table.protocol).select(
-                table.id, criterion.name,
-                where=in_(table.id, [r['id'] for r in rows])))
-        for patient, name in cursor:
-            criteria[patient].append(name)
-        for row in rows:
-            if row['sealed_state'] == 'readable':
-                answers = row['criteria'] or {}
-                row['criteria'] = ImmutableDict(
-                    (n, answers.get(n)) for n in criteria[row['id']])
 
     @classmethod
     def preprocess_values(cls, mode, values):
