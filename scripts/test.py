@@ -12,7 +12,6 @@ a missing PostgreSQL or browser must be a failure.
 """
 import argparse
 import contextlib
-import fcntl
 import fnmatch
 import hashlib
 import importlib
@@ -21,7 +20,6 @@ import os
 import pathlib
 import queue
 import selectors
-import shutil
 import signal
 import subprocess
 import sys
@@ -31,16 +29,14 @@ import traceback
 import unittest
 
 from common import (
-    BIN, TOP, VAR, Failure, PostgreSQL, SQLite, fingerprint, locked,
-    test_prefix)
+    TOP, Failure, PostgreSQL, SQLite, fingerprint, locked, test_prefix)
 
 sys.path.insert(0, str(TOP / 'tests'))
 
-WORK = VAR / 'test'
-CACHE = WORK / 'cache'
+from harness import (  # noqa: E402
+    CACHE, KEYRING, POSTGRESQL_URI, WORK, clean, running)
+
 DURATIONS = WORK / 'durations.json'
-KEYRING = WORK / 'keyring'
-POSTGRESQL_URI = 'postgresql://postgres@127.0.0.1:5432/'
 # The longest that a unit may take, in seconds
 TIMEOUT = 1800
 
@@ -391,55 +387,15 @@ class Run:
 
 def find_missing(postgresql):
     "Return what is left out and why, by what the tests would need."
-    import harness
+    import browser
     missing = {}
     try:
         postgresql.names()
     except Failure as failure:
         missing['PostgreSQL'] = str(failure)
-    if problem := harness.browser_problem():
+    if problem := browser.browser_problem():
         missing['a browser'] = problem
     return missing
-
-
-def clean(databases, templates=False):
-    """Drop the databases of this process and of those that have ended.
-
-    With templates drop also what is kept for the next runs.
-    """
-    prefix = test_prefix()
-    for place in databases:
-        for name in place.names():
-            if not name.startswith(prefix):
-                continue
-            process, _, number = name.removeprefix(prefix).partition('_')
-            if number.isdigit():
-                if (int(process) == os.getpid()
-                        or not pathlib.Path('/proc', process).exists()):
-                    place.drop(name)
-            elif templates:
-                place.drop(name)
-    if templates:
-        shutil.rmtree(CACHE, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def running(databases, keep):
-    """Clean before and after a run, sparing the runs beside it.
-
-    The templates are worth keeping while one test is worked on only.
-    """
-    with open(WORK / 'running.lock', 'w') as fp:
-        fcntl.flock(fp, fcntl.LOCK_SH)
-        clean(databases)
-        CACHE.mkdir(exist_ok=True)
-        try:
-            yield
-        finally:
-            with contextlib.suppress(BlockingIOError):
-                if not keep:
-                    fcntl.flock(fp, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                clean(databases, templates=not keep)
 
 
 def main():
@@ -465,10 +421,6 @@ def main():
     databases = [SQLite(WORK / 'databases')]
     if 'PostgreSQL' not in missing:
         databases.append(postgresql)
-    subprocess.run(
-        [BIN / 'early-access-keyring', 'init', '--if-missing'], check=True,
-        stdout=subprocess.DEVNULL,
-        env=os.environ | {'TRYTOND_EARLY_ACCESS__KEYRING': str(KEYRING)})
     units = [u for d in databases for u in find_units(d)]
     if any(matches(str(u), pattern) for u in units):
         units = [u for u in units if matches(str(u), pattern)]

@@ -4,7 +4,8 @@ import datetime as dt
 
 from dateutil.relativedelta import relativedelta
 
-from harness import PASSWORD, BrowserTestCase
+from browser import BrowserTestCase
+from harness import PASSWORD
 
 TODAY = dt.date.today()
 

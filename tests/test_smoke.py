@@ -1,6 +1,7 @@
 # This file is part of Early Access.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from harness import PASSWORD, BrowserTestCase, ServerTestCase
+from browser import BrowserTestCase
+from harness import PASSWORD, ServerTestCase
 
 
 def configurators(config):
