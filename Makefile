@@ -12,7 +12,7 @@ export PORT DATABASE_URI POSTGRESQL_URI ONLY CI CHROMIUM
 pip = PYTHONWARNINGS=ignore .venv/bin/python -m pip install --quiet \
 	--disable-pip-version-check
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test bench lint clean
 
 help:
 	@echo "make demo   serve a demonstration on http://localhost:$(PORT)"
@@ -22,6 +22,9 @@ help:
 	@echo "            ONLY=pattern        run those whose name matches"
 	@echo "            POSTGRESQL_URI=...  use the server at postgresql://..."
 	@echo "            CI=true             fail when PostgreSQL or a browser is missing"
+	@echo "make bench  run the benchmarks on PostgreSQL"
+	@echo "            ONLY=pattern        run those whose name matches"
+	@echo "            POSTGRESQL_URI=...  use the server at postgresql://..."
 	@echo "make lint   check the style of the code"
 	@echo "make clean  remove all that the others made"
 
@@ -30,6 +33,9 @@ demo: .venv/.demo var/sao/custom.css
 
 test: .venv/.test var/sao/custom.css
 	@.venv/bin/python scripts/test.py
+
+bench: .venv/.test
+	@.venv/bin/python scripts/bench.py
 
 lint: .venv/.test
 	@.venv/bin/python -m flake8

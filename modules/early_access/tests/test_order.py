@@ -5,17 +5,15 @@ import datetime as dt
 from contextlib import contextmanager
 from unittest.mock import patch
 
-from sql.functions import CurrentTimestamp
-
 from trytond.model.exceptions import AccessError
 from trytond.model.modelview import AccessButtonError
 from trytond.modules.early_access.exceptions import (
     LotShelfLifeError, OrderOverdueWarning)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
-from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from .multiply import multiply_orders
 from .order_tools import create_lot, create_order
 from .tools import PROFILES, ProgrammeTestCase, acting, create_patient
 
@@ -247,7 +245,8 @@ class OrderTestCase(ProgrammeTestCase):
         order = self._bring('shipped')
         counts = set()
         for number, limit in [(100, 10), (100, 100), (10_000, 100)]:
-            self._multiply(order, number - Order.search([], count=True))
+            multiply_orders(
+                order, number - Order.search([], count=True))
             with acting('supply'):
                 view = Order.fields_view_get(view_type='tree')
                 names = [
@@ -271,62 +270,3 @@ class OrderTestCase(ProgrammeTestCase):
         transaction = Transaction()
         for cache in transaction.cache.values():
             cache.clear()
-
-    def _multiply(self, order, number):
-        "Copies of the order with its patient, its move and its shipment"
-        pool = Pool()
-        Line = pool.get('early_access.order.line')
-        Shipment = pool.get('stock.shipment.out')
-        transaction = Transaction()
-        if not number:
-            return
-        line, = order.lines
-        shipment, = order.shipments
-        move = line.moves[0]
-
-        def values(record, **values):
-            names = [
-                n for n, f in record._fields.items()
-                if f._type not in {'one2many', 'many2many'}
-                and not hasattr(f, 'get')
-                and n not in {'id', 'create_uid', 'create_date',
-                    'write_uid', 'write_date'}]
-            table = record.__table__()
-            cursor = transaction.connection.cursor()
-            cursor.execute(*table.select(
-                    *(getattr(table, n) for n in names),
-                    where=table.id == record.id))
-            return {**dict(zip(names, cursor.fetchone())), **values}
-
-        def insert(record, rows):
-            table = record.__table__()
-            cursor = transaction.connection.cursor()
-            cursor.execute(*table.select(
-                    table.id, order_by=table.id.desc, limit=1))
-            last, = cursor.fetchone()
-            columns = [getattr(table, n) for n in rows[0]]
-            for sub_rows in grouped_slice(rows, 500):
-                cursor.execute(*table.insert(
-                        [*columns, table.create_date],
-                        [[*r.values(), CurrentTimestamp()]
-                            for r in sub_rows]))
-            cursor.execute(*table.select(
-                    table.id, where=table.id > last, order_by=table.id))
-            return [id_ for id_, in cursor]
-
-        patients = insert(line.patient, [
-                values(
-                    line.patient, code=f'CODE-{order.id}-{number}-{i}',
-                    uuid=f'uuid-{number}-{i}')
-                for i in range(number)])
-        orders = insert(order, [values(order)] * number)
-        lines = insert(line, [
-                values(line, order=o, patient=p)
-                for o, p in zip(orders, patients)])
-        shipments = insert(shipment, [values(shipment)] * number)
-        insert(move, [
-                values(
-                    move,
-                    origin=f'{Line.__name__},{l}',
-                    shipment=f'{Shipment.__name__},{s}')
-                for l, s in zip(lines, shipments)])
