@@ -102,7 +102,7 @@ class TestDatabases:
             'TRYTOND_EARLY_ACCESS__KEYRING': str(KEYRING),
             'TRYTOND_WEB__ROOT': str(CLIENT),
             'PYTHONPATH': os.pathsep.join(
-                [str(TOP / 'tests'), str(TOP / 'scripts')]),
+                [str(TOP / d) for d in ['tests', 'scripts', 'benchmarks']]),
             # proteus gives trytond the name of the database in the URI
             'PYTHONWARNINGS': 'ignore:The path specified in the URI',
             }

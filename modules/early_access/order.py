@@ -166,6 +166,13 @@ class Order(
         super().__setup__()
         t = cls.__table__()
         cls._sql_indexes.update({
+                # The default order of the lists
+                Index(
+                    t,
+                    (t.urgent, Index.Range(order='DESC')),
+                    (t.needed_by, Index.Range(order='ASC NULLS LAST')),
+                    (t.submitted_at, Index.Range(order='ASC NULLS LAST')),
+                    (t.id, Index.Range(order='ASC'))),
                 Index(
                     t,
                     (t.company, Index.Range()),

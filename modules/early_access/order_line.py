@@ -277,14 +277,12 @@ class OrderLine(ModelSQL, ModelView):
         """
         patients = list({l.patient for o in orders for l in o.lines})
         quantities = defaultdict(list)
-        lines = cls.search([
-                ('patient', 'in', [p.id for p in patients]),
-                ['OR',
-                    ('order.state', 'in', ONGOING),
-                    ('order', 'in', [o.id for o in orders]),
-                    ],
-                ], order=[])
+        lines = cls.search(
+            [('patient', 'in', [p.id for p in patients])], order=[])
         for line in lines:
+            # The database would rather read all the orders in these states
+            if line.order.state not in ONGOING and line.order not in orders:
+                continue
             submitted = line.order.submitted_at
             quantities[line.patient.id, line.product.id].append((
                     line.order.id,

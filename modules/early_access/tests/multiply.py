@@ -25,7 +25,7 @@ def multiply(record, number, **values):
 
     numbers = With('i', recursive=True)
     numbers.query = Union(
-        Select([Literal(1)]),
+        Select([Cast(Literal(1), 'INTEGER')]),
         numbers.select(numbers.i + 1, where=numbers.i < number),
         all_=True)
     copy = record.__table__()
