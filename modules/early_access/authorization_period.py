@@ -51,9 +51,9 @@ class AuthorizationPeriod:
         fields.Selection([
                 (None, ''),
                 ('expired', "Expired"),
-                ('overdue', "Renewal overdue"),
-                ('soon', "Renewal to prepare"),
-                ('pending', "Renewal filed"),
+                ('overdue', "Overdue"),
+                ('soon', "To prepare"),
+                ('pending', "Filed"),
                 ], "Renewal", sort=False), 'get_period')
     suspended_until = fields.Function(
         fields.Date(
