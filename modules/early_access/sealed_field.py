@@ -111,8 +111,7 @@ class Sealed(fields.Function):
         if isinstance(value, bool) or value != int(value):
             raise TypeError
         value = int(value)
-        bits = 63 if self._field._sql_type == 'BIGINT' else 31
-        if not -2 ** bits <= value < 2 ** bits:
+        if not -2 ** 31 <= value < 2 ** 31:
             raise ValueError
         return value
 
