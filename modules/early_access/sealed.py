@@ -16,12 +16,13 @@ from functools import wraps
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, fields
 from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Eval
 from trytond.tools import is_instance_method
 from trytond.transaction import Transaction, without_check_access
 
 from . import redaction
 from .data_key import DataKey, open_key
-from .exceptions import SealedKeyError, SealedValueError
+from .exceptions import SealedKeyError, SealedValueError, SealError
 from .sealed_check import SealedCheckMixin
 from .sealed_document import RAW, SealedDocumentMixin
 from .sealed_field import CLEAN_ERRORS, Document, Sealed, dict_to_text
@@ -61,9 +62,14 @@ class SealedMixin(SealedCheckMixin, SealedDocumentMixin):
     sealed_state = fields.Function(fields.Selection([
                 ('readable', "Readable"),
                 ('destroyed', "Destroyed"),
-                ], "Sealed Data",
+                ('unreadable', "Unreadable"),
+                ], "Sealed Data", sort=False,
+            states={
+                'invisible': Eval('sealed_state', 'readable') == 'readable',
+                },
             help="The sealed data of a person whose key is destroyed can "
-            "never be read again."),
+            "never be read again. They are unreadable when they were altered "
+            "in the database, or when their key is not in the keyring."),
         'get_sealed', getter_with_context=False)
 
     @classmethod
@@ -185,15 +191,24 @@ class SealedMixin(SealedCheckMixin, SealedDocumentMixin):
         loads = [
             (n, cls._sealed_fields[n].load)
             for n in cls._sealed_fields.keys() & names]
+        errors = []
         for row in rows:
             row['sealed_state'] = (
                 'destroyed' if row['sealed_envelope'] is None else 'readable')
             if not loads:
                 continue
-            document = cls._open_document(row) or {}
+            try:
+                document = cls._open_document(row) or {}
+            except SealError as e:
+                errors.append(e)
+                row['sealed_state'] = 'unreadable'
+                document = {}
             for name, load in loads:
                 value = document.get(name)
                 row[name] = load(value) if load else value
+        if errors and len(errors) == len(rows):
+            # Alone it is refused, among others it is told
+            raise errors[0]
         cls._after_unseal(rows, names)
 
     @classmethod

@@ -238,7 +238,11 @@ class SealedDocumentMixin(ModelStorage):
                     **cls._sealed_error(record=row['id'])))
         try:
             cipher, key_uuid, row_uuid, sealed = cls._open_envelope(row)
-            if sealed[:1] != FORMAT:
+            if sealed[:1] > FORMAT:
+                raise SealError(gettext(
+                        'early_access.msg_sealed_version',
+                        **cls._sealed_error(record=row['id'])))
+            elif sealed[:1] != FORMAT:
                 raise InvalidTag
             return decode(cipher.decrypt(
                     sealed[NONCE], sealed[CIPHERTEXT],

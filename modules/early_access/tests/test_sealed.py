@@ -609,12 +609,12 @@ class SealedTestCase(ProgrammeTestCase):
         Form = Pool().get('early_access.form')
         self.assertEqual(
             Form._associated_data(KEY[:16], 'an "uuid"', {
-                    'patient': 3, 'definition': 4, 'visit': None,
-                    'repetition': 1}),
-            b'[1,"early_access.form",'
-            b'["uuid","patient","definition","visit","repetition"],'
+                    'patient': 3, 'related_person': None, 'definition': 4,
+                    'visit': None, 'repetition': 1}),
+            b'[1,"early_access.form",["uuid","patient","related_person",'
+            b'"definition","visit","repetition"],'
             b'"000102030405060708090a0b0c0d0e0f",'
-            b'["an \\"uuid\\"",3,4,null,1]]')
+            b'["an \\"uuid\\"",3,null,4,null,1]]')
 
     # Validation
 
@@ -988,7 +988,9 @@ class SealedTestCase(ProgrammeTestCase):
             with self.assertRaises(SealError) as cm:
                 function()
             self.assertNotIsInstance(cm.exception, DestroyedKeyError)
-            self.assertIn(str(record.id), cm.exception.message)
+            self.assertIn(
+                f'"{getattr(record, "code", None) or f"({record.id})"}"',
+                cm.exception.message)
 
     @with_transaction()
     def test_altered(self):
@@ -1003,6 +1005,49 @@ class SealedTestCase(ProgrammeTestCase):
             self.assert_altered(self.update(form, sealed=altered))
         form = self.update(form, sealed=sealed)
         self.assertTrue(form.answers)
+
+    @with_transaction()
+    def test_future_format(self):
+        "What a later version sealed is not taken for an alteration"
+        form = self.get_form()
+        sealed = self.column(form, 'sealed')
+        form = self.update(form, sealed=b'\2' + sealed[1:])
+        with self.assertRaises(SealError) as cm:
+            form.__class__.read([form.id], ['answers'])
+        self.assertIn("a later version", cm.exception.message)
+        self.assertIn(str(form.id), cm.exception.message)
+
+    @with_transaction()
+    def test_altered_among_others(self):
+        "The rest of a list is shown, and what is altered is told"
+        pool = Pool()
+        Patient = pool.get('early_access.patient')
+        patients = Patient.search([])
+        altered = self.get_patient('treated')
+        altered = self.update(
+            altered, sealed=self.column(altered, 'sealed')[:-1])
+        self.assertGreater(len(patients), 2)
+
+        rows = Patient.read(
+            [p.id for p in patients],
+            ['code', 'sex', 'criteria', 'sealed_state'])
+        self.assertEqual(len(rows), len(patients))
+        for row in rows:
+            with self.subTest(patient=row['id']):
+                if row['id'] == altered.id:
+                    self.assertEqual(row['code'], altered.code)
+                    self.assertEqual(row['sealed_state'], 'unreadable')
+                    self.assertIsNone(row['sex'])
+                    self.assertIsNone(row['criteria'])
+                else:
+                    self.assertEqual(row['sealed_state'], 'readable')
+                    self.assertTrue(row['sex'])
+        exported = Patient.export_data(patients, ['id', 'sex'])
+        self.assertEqual(len(exported), len(patients))
+        with production(), self.refused(SealError) as cm:
+            Patient.write(patients, {'weight': Decimal(70)})
+        self.assertIn(altered.code, cm.exception.message)
+        self.assert_altered(altered)
 
     @with_transaction()
     def test_swapped(self):
