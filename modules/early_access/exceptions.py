@@ -77,6 +77,10 @@ class DuplicatePatientWarning(UserWarning):
     pass
 
 
+class FormError(ValidationError):
+    pass
+
+
 class FormAccessError(AccessError):
     pass
 

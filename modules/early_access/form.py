@@ -18,13 +18,23 @@ from trytond.tools.immutabledict import ImmutableDict
 from trytond.transaction import Transaction, without_check_access
 
 from .exceptions import (
-    FormAccessError, FormIncompleteError, UnusualAnswerWarning)
+    FormAccessError, FormError, FormIncompleteError, UnusualAnswerWarning)
 from .definition import FORM_KINDS
 from .sealed import Sealed, SealedMixin
 from .workflow import (
     ProgrammeWorkflow, guarded, stamped, time_field, user_field)
 
 OPEN_STATES = ['expected', 'draft']
+# ICH E2A
+SERIOUSNESS = [
+    ('none', "Not serious"),
+    ('death', "Death"),
+    ('life', "Life-threatening"),
+    ('hospitalisation', "Hospitalisation or its prolongation"),
+    ('disability', "Disability or incapacity"),
+    ('anomaly', "Congenital anomaly"),
+    ('important', "Medically important"),
+    ]
 
 
 class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
@@ -56,6 +66,16 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
         help="The protocol makes the forms, but for the adverse events.")
     kind = fields.Selection(
         FORM_KINDS, "Kind", required=True, readonly=True, sort=False)
+    related_person = fields.Many2One(
+        'early_access.related_person', "Related Person", ondelete='RESTRICT',
+        domain=[
+            ('patient', '=', Eval('patient', -1)),
+            ],
+        states={
+            'readonly': Eval('id', -1) >= 0,
+            'invisible': Eval('kind') != 'adverse_event',
+            },
+        help="The person whom the event concerns, if not the patient.")
     visit = fields.Many2One(
         'early_access.protocol.visit', "Visit", readonly=True,
         ondelete='RESTRICT')
@@ -70,6 +90,13 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
             states={
                 'readonly': ~Eval('state').in_(OPEN_STATES),
                 }))
+    seriousness = Sealed(fields.MultiSelection(
+            SERIOUSNESS, "Seriousness", sort=False,
+            states={
+                'readonly': ~Eval('state').in_(OPEN_STATES),
+                'invisible': Eval('kind') != 'adverse_event',
+                },
+            help="Why the event is serious, or that it is not."))
     submitted_by = user_field("Submitted By")
     submitted_at = time_field("Submitted At")
     verified_by = user_field("Verified By")
@@ -88,7 +115,8 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
 
     del _created
 
-    _sealed_keys = ('patient', 'definition', 'visit', 'repetition')
+    _sealed_keys = (
+        'patient', 'related_person', 'definition', 'visit', 'repetition')
     _protected = frozenset({
             'state', 'kind', 'visit', 'repetition', 'earliest_date',
             'due_date', 'latest_date', 'submitted_by', 'submitted_at',
@@ -247,7 +275,8 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
         label = self.definition.name
         if self.visit:
             label = f'{label} {self.visit.name}'
-        return f'{label} - {self.patient.rec_name}'
+        person = self.related_person or self.patient
+        return f'{label} - {person.rec_name}'
 
     @classmethod
     def search_rec_name(cls, name, clause):
@@ -406,6 +435,10 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
                     'early_access.msg_form_incomplete',
                     form=self.rec_name,
                     variables='\n'.join(f'- {v.string}' for v in missing)))
+        if self.kind == 'adverse_event' and not self.seriousness:
+            raise FormIncompleteError(gettext(
+                    'early_access.msg_form_seriousness_missing',
+                    form=self.rec_name, **self.__names__('seriousness')))
 
     def unusual_answers(self):
         answers = self.answers or {}
@@ -416,8 +449,12 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
     def _get_data_keys(cls, vlist):
         pool = Pool()
         Patient = pool.get('early_access.patient')
+        RelatedPerson = pool.get('early_access.related_person')
         patients = Patient.browse([v.get('patient') for v in vlist])
-        return [p.data_key for p in patients]
+        related = [
+            RelatedPerson(p) if p else None
+            for p in (v.get('related_person') for v in vlist)]
+        return [(r or p).data_key for p, r in zip(patients, related)]
 
     @classmethod
     def _sealed_dict_schema(cls, form, name):
@@ -470,6 +507,18 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
                 & (table.definition == values['definition'])))
         last, = cursor.fetchone()
         return (last or 0) + 1
+
+    @classmethod
+    def validate_fields(cls, forms, field_names):
+        super().validate_fields(forms, field_names)
+        if field_names is None or 'seriousness' in field_names:
+            for form in forms:
+                seriousness = form.seriousness or ()
+                if 'none' in seriousness and len(seriousness) > 1:
+                    raise FormError(gettext(
+                            'early_access.msg_form_seriousness',
+                            form=form.rec_name,
+                            **cls.__names__('seriousness')))
 
     @classmethod
     def check_modification(cls, mode, forms, values=None, external=False):

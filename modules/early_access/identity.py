@@ -19,56 +19,26 @@ LETTERS = {
     }
 
 
-class IdentityMixin(SealedMixin):
-    """The identity of a patient, sealed and limited to what CNIL 2022-107
-    art. 7.2 a allows: neither name, NIR nor INS."""
+class PersonMixin(SealedMixin):
+    """What tells a person apart: neither name, NIR nor INS (CNIL 2022-107
+    art. 7.2)."""
     __slots__ = ()
 
-    _states = {
-        'readonly': Eval('state') != 'draft',
-        }
-
     surname_letters = Sealed(fields.Char(
-            "Surname Letters", required=True, size=3,
-            states=_states,
+            "Surname Letters", size=3,
             help="The first three letters of the surname."))
     first_name_letters = Sealed(fields.Char(
-            "First Name Letters", required=True, size=2,
-            states=_states,
+            "First Name Letters", size=2,
             help="The first two letters of the first name."))
     sex = Sealed(fields.Selection([
                 (None, ''),
                 ('female', "Female"),
                 ('male', "Male"),
-                ], "Sex", required=True, sort=False,
-            states=_states))
+                ], "Sex", sort=False))
     birth_month = Sealed(fields.Date(
-            "Birth Month", required=True, states=_states,
+            "Birth Month",
             help="Any day of the month: only the month and the year are "
             "kept."))
-    birth_date = Sealed(fields.Date(
-            "Birth Date",
-            states={
-                'readonly': Eval('state') != 'draft',
-                'invisible': ~Eval('paediatric', False),
-                },
-            help="Only for a minor under a paediatric protocol."))
-    weight = Sealed(fields.Numeric(
-            "Weight (kg)", digits=(3, 1),
-            domain=['OR',
-                ('weight', '=', None),
-                [('weight', '>=', 0.3), ('weight', '<=', 400)],
-                ],
-            states=_states))
-    height = Sealed(fields.Numeric(
-            "Height (cm)", digits=(3, 0),
-            domain=['OR',
-                ('height', '=', None),
-                [('height', '>=', 20), ('height', '<=', 260)],
-                ],
-            states=_states))
-
-    del _states
 
     _identity = (
         'surname_letters', 'first_name_letters', 'sex', 'birth_month')
@@ -94,6 +64,12 @@ class IdentityMixin(SealedMixin):
             return letters
 
     @classmethod
+    def _today(cls):
+        pool = Pool()
+        Date = pool.get('ir.date')
+        return Date.today()
+
+    @classmethod
     def preprocess_values(cls, mode, values):
         values = super().preprocess_values(mode, values)
         for name, size in LETTERS.items():
@@ -104,14 +80,14 @@ class IdentityMixin(SealedMixin):
         return values
 
     @classmethod
-    def validate_fields(cls, patients, field_names):
-        super().validate_fields(patients, field_names)
+    def validate_fields(cls, persons, field_names):
+        super().validate_fields(persons, field_names)
         names = set(cls._fields) if field_names is None else set(field_names)
-        for patient in patients:
+        for person in persons:
             if names & LETTERS.keys():
-                patient.check_letters()
+                person.check_letters()
             if names & {'birth_date', 'birth_month', 'request_date'}:
-                patient.check_birth()
+                person.check_birth()
 
     def check_letters(self):
         for name, size in LETTERS.items():
@@ -132,6 +108,53 @@ class IdentityMixin(SealedMixin):
             raise PatientError(gettext(
                     'early_access.msg_patient_future_date',
                     patient=self.rec_name, **self.__names__('birth_month')))
+
+
+class IdentityMixin(PersonMixin):
+    """The identity of a patient, sealed and limited to what CNIL 2022-107
+    art. 7.2 a allows, and by which duplicates are found."""
+    __slots__ = ()
+
+    _states = {
+        'readonly': Eval('state') != 'draft',
+        }
+
+    birth_date = Sealed(fields.Date(
+            "Birth Date",
+            states={
+                'readonly': Eval('state') != 'draft',
+                'invisible': ~Eval('paediatric', False),
+                },
+            help="Only for a minor under a paediatric protocol."))
+    weight = Sealed(fields.Numeric(
+            "Weight (kg)", digits=(3, 1),
+            domain=['OR',
+                ('weight', '=', None),
+                [('weight', '>=', 0.3), ('weight', '<=', 400)],
+                ],
+            states=_states))
+    height = Sealed(fields.Numeric(
+            "Height (cm)", digits=(3, 0),
+            domain=['OR',
+                ('height', '=', None),
+                [('height', '>=', 20), ('height', '<=', 260)],
+                ],
+            states=_states))
+
+    del _states
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        for name in cls._identity:
+            field = getattr(cls, name)
+            field.required = True
+            field.states = {
+                'readonly': Eval('state') != 'draft',
+                }
+
+    def check_birth(self):
+        super().check_birth()
         if not self.birth_date:
             return
         if not (self.protocol.paediatric

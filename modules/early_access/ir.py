@@ -9,6 +9,7 @@ from .exceptions import ResourceError
 # CNIL 2022-107 art. 7.3: no notepad area about the patients
 PATIENT_MODELS = frozenset({
         'early_access.patient',
+        'early_access.related_person',
         'early_access.form',
         'early_access.order',
         'early_access.order.line',

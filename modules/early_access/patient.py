@@ -40,6 +40,7 @@ class Patient(
     request is accepted.
     """
     __name__ = 'early_access.patient'
+    _rec_name = 'code'
 
     code = fields.Char("Code", readonly=True)
     company = fields.Many2One(
@@ -141,6 +142,11 @@ class Patient(
     assignments = fields.One2Many(
         'early_access.patient.assignment', 'patient', "Hospital Teams",
         readonly=True)
+    related_persons = fields.One2Many(
+        'early_access.related_person', 'patient', "Related Persons",
+        states={
+            'invisible': ~Eval('state').in_(['treated', 'discontinued']),
+            })
     order_lines = fields.One2Many(
         'early_access.order.line', 'patient', "Orders", readonly=True)
     paediatric = fields.Function(
@@ -521,12 +527,6 @@ class Patient(
     # Checks
 
     @classmethod
-    def _today(cls):
-        pool = Pool()
-        Date = pool.get('ir.date')
-        return Date.today()
-
-    @classmethod
     def _new_code(cls, authorization):
         while True:
             code = new_patient_code(authorization.code)
@@ -641,7 +641,8 @@ class Patient(
         default.setdefault('criteria')
         for name in cls._editable.keys() - cls._request_fields:
             default.setdefault(name)
-        for name in ['forms', 'assignments', 'order_lines']:
+        for name in [
+                'forms', 'assignments', 'related_persons', 'order_lines']:
             default.setdefault(name)
         default.setdefault('request_date', cls._today())
         return super().copy(patients, default=default)

@@ -192,15 +192,6 @@ ADVERSE_EVENT = (
             ('3', "3 - Severe", "3 - Sévère"),
             ('4', "4 - Life-threatening", "4 - Menaçant la vie"),
             ('5', "5 - Fatal", "5 - Fatal"))),
-    Variable('event_serious', EVENT, (
-            "Seriousness", "Gravité"),
-        'multiselection', 'safety', choices=(
-            ('no', "Not serious", "Non grave"),
-            ('death', "Death", "Décès"),
-            ('life', "Life-threatening", "Menace vitale"),
-            ('hospitalisation', "Hospitalisation", "Hospitalisation"),
-            ('disability', "Disability", "Incapacité"),
-            ('important', "Medically important", "Médicalement important"))),
     Variable('event_outcome', EVENT, ("Outcome", "Évolution"),
         'selection', 'safety', choices=(
             ('recovered', "Recovered", "Guéri"),

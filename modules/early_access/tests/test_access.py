@@ -48,6 +48,8 @@ ACCESS = {
         hospital_staff='rwc', hospital_pharmacist='rw'),
     'early_access.patient.assignment': rights(
         HEALTH | {'market_access', 'supply'}),
+    'early_access.related_person': rights(
+        HEALTH, prescriber='rwcd', hospital_staff='rwc'),
     'early_access.form': rights(
         HEALTH, prescriber='rwc', hospital_staff='rwc',
         hospital_pharmacist='rw'),

@@ -12,9 +12,10 @@ from trytond.model.exceptions import (
     AccessButtonError, AccessError, ValidationError)
 from trytond.modules.early_access.exceptions import (
     AnswerError, AuthorizationError, DuplicatePatientWarning,
-    EligibilityError, FormAccessError, FormIncompleteError, FourEyesError,
-    PatientAccessError, PatientError, ResourceError, SealedValueError,
-    UnusualAnswerWarning, WorkflowModificationError, WorkflowStateError)
+    EligibilityError, FormAccessError, FormError, FormIncompleteError,
+    FourEyesError, PatientAccessError, PatientError, ResourceError,
+    SealedValueError, UnusualAnswerWarning, WorkflowModificationError,
+    WorkflowStateError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
@@ -798,7 +799,7 @@ class FormTestCase(ProgrammeTestCase):
                 ])[0]
         other, = [
             v.name for v in patient.protocol.variables
-            if v.code == 'seriousness']
+            if v.code == 'grade']
         with acting('prescriber'), production():
             for values in [
                     {'response': 'better'},
@@ -947,12 +948,18 @@ class FormTestCase(ProgrammeTestCase):
             with self.refused(AccessError):
                 rpc(Form, 'copy', [id_])
             rpc(Form, 'write', [id_], {
-                    'answers': answers(
-                        form.answers, seriousness='serious')})
+                    'answers': answers(form.answers, grade='grade_3')})
+            with self.refused(FormIncompleteError) as cm:
+                rpc(Form, 'submit', [id_])
+            self.assertIn("Seriousness", cm.exception.message)
+            with self.refused(FormError):
+                rpc(Form, 'write', [id_], {'seriousness': ['none', 'death']})
+            rpc(Form, 'write', [id_], {
+                    'seriousness': ['hospitalisation', 'important']})
             rpc(Form, 'submit', [id_])
             for values in [
-                    {'answers': answers(
-                            form.answers, seriousness='not_serious')},
+                    {'answers': answers(form.answers, grade='grade_1')},
+                    {'seriousness': ['none']},
                     {'state': 'draft'},
                     {'submitted_at': dt.datetime(2020, 1, 1)},
                     {'patient': self.patient('eligible').id},

@@ -480,8 +480,8 @@ def _create_variables(protocol):
         selection="complete: Complete\npartial: Partial\nnone: None",
         category='efficacy')
     protocol.variables.new(
-        code='seriousness', string="Seriousness", type_='selection',
-        selection="serious: Serious\nnot_serious: Not serious",
+        code='grade', string="CTCAE grade", type_='selection',
+        selection="grade_1: 1\ngrade_2: 2\ngrade_3: 3",
         category='safety')
 
 
@@ -494,7 +494,7 @@ def _create_forms(protocol):
             ('follow_up', "Follow-up", [('response', True), ('dose', True),
                     ('cycles', False)]),
             ('discontinuation', "Discontinuation", [('response', True)]),
-            ('adverse_event', "Adverse event", [('seriousness', True)]),
+            ('adverse_event', "Adverse event", [('grade', True)]),
             ]:
         form = protocol.forms.new(kind=kind, name=name)
         for code, required in questions:
