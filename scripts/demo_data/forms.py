@@ -14,6 +14,11 @@ FORGOTTEN = .04
 # How often an answer is not known, or has to be confirmed
 UNKNOWN = .03
 UNUSUAL = .01
+# How often an adverse event is that of the partner of the patient
+PARTNER = .3
+SERIOUSNESS = [
+    ['none'], ['none'], ['none'], ['hospitalisation'],
+    ['important', 'hospitalisation']]
 
 
 # The answers
@@ -168,11 +173,23 @@ def report_events(demo, login):
             ('state', '=', 'treated'), ('authorization.state', '=', 'granted'),
             ], ['authorization.code'])
     for row in demo.random.sample(patients, min(1, len(patients))):
-        programme = demo.programmes[row['authorization.']['code']]
-        form, = session.create(MODEL, [{
-                    'patient': row['id'],
-                    'definition': programme.event_form,
-                    }])
+        code = row['authorization.']['code']
+        programme = demo.programmes[code]
+        values = {
+            'patient': row['id'],
+            'definition': programme.event_form,
+            'seriousness': demo.random.choice(SERIOUSNESS),
+            }
+        if code == 'DMB' and demo.random.random() < PARTNER:
+            person, = session.create('early_access.related_person', [{
+                        'patient': row['id'],
+                        'link': 'partner',
+                        'surname_letters': 'EXE',
+                        'first_name_letters': 'PA',
+                        'sex': demo.random.choice(['female', 'male']),
+                        }])
+            values['related_person'] = person.id
+        form, = session.create(MODEL, [values])
         submit(demo, session, open_forms(session, ('id', '=', form.id)))
 
 
