@@ -125,6 +125,14 @@ class DestroyedKeyError(SealError):
     "The key of the person is destroyed"
 
 
+class FileSealError(SealError):
+    "A file of the store cannot be opened"
+
+
+class FileSizeError(UserError):
+    pass
+
+
 class SealedSearchError(UserError):
     pass
 

@@ -5,7 +5,6 @@ from sql import For
 
 from trytond import backend
 from trytond.cache import MemoryCache
-from trytond.model import fields
 from trytond.transaction import Transaction
 
 
@@ -41,6 +40,10 @@ def wait_for(records):
     meanwhile: the dispatcher starts the request again, which then reads what
     the other has done.
     """
+    # Not at the top: the server imports this package to find the store of the
+    # files, which its models need
+    from trytond.model import fields
+
     begin_immediate()
     transaction = Transaction()
     if (not records
