@@ -4,7 +4,9 @@
 from .keyring import check_server
 from .redaction import redact_logs
 from .transaction import keep_isolation
+from .volume import report_volume
 
 check_server()
 keep_isolation()
 redact_logs()
+report_volume()
