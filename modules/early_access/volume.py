@@ -18,7 +18,7 @@ def report_volume():
     backups by the encryption of their volumes (SEC-CRY-1). The server cannot
     see it: it says what the operator declares.
     """
-    if 'trytond.wsgi' not in sys.modules:
+    if not _is_server():
         return
     # The server is silent by default up to the errors
     logger.setLevel(logging.INFO)
@@ -34,3 +34,11 @@ def report_volume():
             "encryption of the volumes of the database: not declared; what "
             "is not sealed needs it: set 'volume_encryption' in the section "
             "[early_access] of the configuration")
+
+
+def _is_server():
+    if 'trytond.application' in sys.modules:
+        return True
+    # The package is the command of the server, its modules are the others
+    return 'trytond.cli' in sys.modules and not any(
+        n.startswith('trytond.cli.') for n in sys.modules)
