@@ -4,6 +4,7 @@
 from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
 
+from . import routes  # noqa: F401
 from .exceptions import ResourceError
 
 # CNIL 2022-107 art. 7.3: no notepad area about the patients
