@@ -109,7 +109,6 @@ class FilesTestCase(ServerTestCase):
             self.__class__.server = server
 
     def test_turned_on(self):
-        from proteus import Model
         self.__class__.server = Server(self.database, self.environ)
         with self.script() as config:
             documents(config)

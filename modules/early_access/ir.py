@@ -22,22 +22,27 @@ class PatientResourceMixin:
     __slots__ = ()
 
     @classmethod
+    def preprocess_values(cls, mode, values):
+        # Before the text reaches the database and its logs
+        cls._check_resource(values.get('resource'))
+        return super().preprocess_values(mode, values)
+
+    @classmethod
     def check_modification(cls, mode, records, values=None, external=False):
         super().check_modification(
             mode, records, values=values, external=external)
         if mode == 'create':
-            resources = [r.resource for r in records]
-        elif mode == 'write' and 'resource' in values:
-            resources = [values['resource']]
-        else:
-            return
-        for resource in resources:
-            model = str(resource).split(',', 1)[0] if resource else None
-            if model in PATIENT_MODELS:
-                raise ResourceError(gettext(
-                        'early_access.msg_patient_resource',
-                        resource=Pool().get(model).__names__()['model'],
-                        **cls.__names__()))
+            for record in records:
+                cls._check_resource(record.resource)
+
+    @classmethod
+    def _check_resource(cls, resource):
+        model = str(resource).split(',', 1)[0] if resource else None
+        if model in PATIENT_MODELS:
+            raise ResourceError(gettext(
+                    'early_access.msg_patient_resource',
+                    resource=Pool().get(model).__names__()['model'],
+                    **cls.__names__()))
 
 
 class Note(PatientResourceMixin, metaclass=PoolMeta):
