@@ -670,8 +670,8 @@ class MarkerTestCase(ServerTestCase):
             for v in (value.values() if isinstance(value, dict) else [value])}
         seen = set()
         for table, name, value in self.columns():
-            seen.add((table, name, value))
             if isinstance(value, (str, Decimal)):
+                seen.add((table, name, value))
                 self.assertNotIn(
                     str(value), clear, msg=f"column {table}.{name}")
         self.assertIn(

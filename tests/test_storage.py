@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from harness import BIN, KEYRING, Server, ServerTestCase
+from harness import BIN, KEYRING, TOP, Server, ServerTestCase
 
 STORE = 'trytond.modules.early_access.filestore.SealedFileStore'
 MARKER = b'ZQXJ marker of a document'
@@ -61,6 +61,43 @@ class VolumeTestCase(ServerTestCase):
             self.assertEqual(result.returncode, 0, result.stderr)
             self.assertEqual(
                 result.stderr.count('encryption of the volumes'), lines)
+
+
+class KeyringTestCase(ServerTestCase):
+    "A server that loads the models of a database without a usable keyring"
+
+    def test_stops(self):
+        with tempfile.TemporaryDirectory() as directory:
+            shared = pathlib.Path(directory, 'keyring')
+            shared.write_bytes(KEYRING.read_bytes())
+            shared.chmod(0o640)
+            for keyring in [None, '/nowhere/keyring', str(shared)]:
+                for command, names in [
+                        ([TOP / 'scripts' / 'serve.py',
+                            '--database', self.database], ''),
+                        (['-c', 'import trytond.application'],
+                            self.database),
+                        ]:
+                    with self.subTest(keyring=keyring, command=command):
+                        self.stops(keyring, command, names)
+
+    def stops(self, keyring, command, names):
+        environ = self.databases.environ | {
+            'TRYTOND_DATABASE_NAMES': names,
+            'TRYTOND_WEB__LISTEN': 'localhost:0',
+            }
+        if keyring is None:
+            del environ['TRYTOND_EARLY_ACCESS__KEYRING']
+        else:
+            environ['TRYTOND_EARLY_ACCESS__KEYRING'] = keyring
+        result = subprocess.run(
+            [BIN / 'python', '-W', 'ignore', *command], env=environ,
+            capture_output=True, text=True, timeout=120)
+        self.assertEqual(result.returncode, 3, result.stderr)
+        line, = [
+            line for line in result.stderr.splitlines()
+            if 'encryption of the volumes' not in line]
+        self.assertTrue(line.startswith('early_access: '))
 
 
 class FilesTestCase(ServerTestCase):
