@@ -48,14 +48,22 @@ VALUES = {
             'dose': Decimal('187.3'),
             'cycles': 41,
             'response': 'partial',
-            'seriousness': 'serious',
+            'grade': 'grade_3',
             },
+        'seriousness': ['anomaly', 'life'],
+        },
+    'early_access.related_person': {
+        'link': 'offspring',
+        'surname_letters': LETTERS,
+        'first_name_letters': 'QJ',
+        'sex': 'female',
+        'birth_month': dt.date(1903, 11, 1),
         },
     }
 # Where the value of a column alone would tell it: the tables of the sealed
 # models and those in which the server keeps what passes
 TABLES = re.compile(
-    r'early_access_(patient|form|data_key)'
+    r'early_access_(patient|form|related_person|data_key)'
     r'|ir_(queue|session|error|email|note|attachment|cron_log|model_log'
     r'|calendar|chat)|res_user_warning')
 
@@ -270,10 +278,16 @@ class Walk:
         client = self.client('prescriber')
         definition, = client.model('protocol.form', 'search',
             [('kind', '=', 'adverse_event')], 0, 1, None)
+        person, = client.model('related_person', 'create', [{
+                    'patient': self.treated,
+                    **VALUES['early_access.related_person'],
+                    }])
         client.model('form', 'create', [{
                     'patient': self.treated,
+                    'related_person': person,
                     'definition': definition,
-                    'answers': self.answers('seriousness'),
+                    'answers': self.answers('grade'),
+                    'seriousness': VALUES['early_access.form']['seriousness'],
                     }])
         self.press(
             'prescriber', 'patient', 'discontinue', self.treated,
@@ -645,6 +659,8 @@ class MarkerTestCase(ServerTestCase):
                             for s in stored if s for k, v in s.items()]
                         for item in value.items():
                             self.assertIn(item, stored)
+                    elif isinstance(value, list):
+                        self.assertIn(value, [sorted(s) for s in stored])
                     else:
                         self.assertIn(value, stored)
                 markers.append(Marker(name, value))
