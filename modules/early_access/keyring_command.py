@@ -1,0 +1,302 @@
+# This file is part of Early Access.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The command early-access-keyring"
+
+import argparse
+import datetime as dt
+import json
+import os
+import sys
+import time
+from contextlib import ExitStack, closing, contextmanager
+
+import trytond.config as config
+
+from .keyring import (
+    FileKeyring, KeyringError, configured, get_keyring, keyring_class)
+from .rotation import CHUNK, DataKeys, rewrap
+
+PROGRAM = 'early-access-keyring'
+
+
+def main(args=None):
+    "Run the command and return its exit status."
+    options = _parser().parse_args(args)
+    if options.configfile:
+        config.update_etc(options.configfile)
+    try:
+        return options.function(options) or 0
+    except KeyringError as e:
+        print(f"{PROGRAM}: {e}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM, description="Manage the keys that open the sealed data.")
+    parser.add_argument(
+        '-c', '--config', metavar='FILE', action='append', dest='configfile',
+        default=[], help="the configuration files of the server")
+    commands = parser.add_subparsers(dest='command', required=True)
+
+    init = commands.add_parser(
+        'init', help="create the keyring that the configuration names")
+    init.add_argument(
+        '--if-missing', action='store_true',
+        help="succeed if there is already a usable keyring")
+    init.set_defaults(function=_init)
+
+    rotate = commands.add_parser(
+        'rotate', help="add a key-encryption key, make it the active one and "
+        "wrap all the data keys under it")
+    rotate.add_argument(
+        '--copy', metavar='FILE',
+        help="write first a copy of the new keyring to this new file")
+    _add_rewrap_arguments(rotate)
+    rotate.set_defaults(function=_rotate)
+
+    rewrap = commands.add_parser(
+        'rewrap', help="wrap under the active key the data keys that are not "
+        "yet: continue a rotation that was interrupted")
+    _add_rewrap_arguments(rewrap)
+    rewrap.set_defaults(function=_rewrap)
+
+    status = commands.add_parser(
+        'status', help="show the key-encryption keys and how many data keys "
+        "each of them wraps")
+    _add_databases(status, required=False)
+    status.add_argument(
+        '--json', action='store_true', help="print the status as JSON")
+    status.set_defaults(function=_status)
+
+    retire = commands.add_parser(
+        'retire', help="remove for ever a key-encryption key that wraps no "
+        "data key any more")
+    retire.add_argument(
+        'kek', metavar='KEY', help="the identifier of the key")
+    _add_databases(retire)
+    retire.add_argument(
+        '--backups-expired', metavar='YYYY-MM-DD', required=True,
+        type=dt.date.fromisoformat,
+        help="the day when the last backup that needs the key expired: no "
+        "backup from before can be read without it")
+    retire.set_defaults(function=_retire)
+    return parser
+
+
+def _add_databases(parser, required=True):
+    parser.add_argument(
+        '-d', '--database', metavar='DATABASE', nargs='+', dest='databases',
+        required=required, default=[],
+        help="all the databases whose data keys are under the keyring")
+
+
+def _add_rewrap_arguments(parser):
+    _add_databases(parser)
+    parser.add_argument(
+        '--chunk', metavar='NUMBER', type=_positive, default=CHUNK,
+        help="how many data keys to wrap in one transaction "
+        "(default: %(default)s)")
+
+
+def _positive(text):
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+@contextmanager
+def _opened(names):
+    "Open the data keys of all the databases, or of none"
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(closing(DataKeys(name)))
+            for name in dict.fromkeys(names)]
+
+
+def _init(options):
+    path = configured()
+    if path is None:
+        get_keyring()
+    if keyring_class() is not FileKeyring:
+        raise KeyringError(
+            "the keyring is not a file: its 'keyring_class' makes the keys")
+    if options.if_missing and os.path.exists(os.path.expanduser(path)):
+        FileKeyring(path).check()
+        return
+    FileKeyring.create(path)
+    print(f"The keyring '{path}' is created. Keep a copy of it in a safe "
+        "place, apart from the backups of the database.")
+
+
+def _rotate(options):
+    keyring = get_keyring()
+    keyring.check()
+    with _opened(options.databases) as databases:
+        # Nothing changes when a database cannot be opened
+        if options.copy is None:
+            kek_id = keyring.rotate()
+        elif isinstance(keyring, FileKeyring):
+            kek_id = keyring.rotate(copy=options.copy)
+        else:
+            raise KeyringError("only a keyring that is a file has a copy")
+        print(f"The key-encryption key '{kek_id}' is active.")
+        if isinstance(keyring, FileKeyring) and options.copy is None:
+            print("Replace now the copy of the keyring in the safe: the one "
+                "from before does not open what is saved from now on.")
+        _rewrap_all(keyring, databases, options)
+
+
+def _rewrap(options):
+    keyring = get_keyring()
+    keyring.check()
+    with _opened(options.databases) as databases:
+        _rewrap_all(keyring, databases, options)
+
+
+def _rewrap_all(keyring, databases, options):
+    sys.stdout.flush()
+    start = time.monotonic()
+    number, errors = 0, []
+    for database in databases:
+        with _progress(database, keyring) as progress:
+            try:
+                number += rewrap(database, keyring, options.chunk, progress)
+            except KeyringError as e:
+                errors.append(str(e))
+    if errors:
+        raise KeyringError(
+            f"{'; '.join(errors)}; '{PROGRAM} rewrap' continues the rotation")
+    active, = [k.id for k in keyring.keys() if k.active]
+    print(f"{number:,} data keys were wrapped under '{active}' in "
+        f"{time.monotonic() - start:.1f} s; none is left under another key.")
+
+
+@contextmanager
+def _progress(database, keyring):
+    if not sys.stderr.isatty():
+        yield
+        return
+    active = [k.id for k in keyring.keys() if k.active]
+    total = sum(
+        n for k, n in database.counts().items()
+        if k is not None and k not in active)
+
+    def show(done):
+        print(f"\r{database.name}: {done:,} of {total:,} data keys",
+            end='', file=sys.stderr, flush=True)
+
+    try:
+        yield show
+    finally:
+        # The line is for the time that it takes
+        print('\r\033[K', end='', file=sys.stderr, flush=True)
+
+
+def _status(options):
+    keyring = get_keyring()
+    keys = keyring.keys()
+    with _opened(options.databases) as databases:
+        counts = {d.name: d.counts() for d in databases}
+        errors = [
+            error for database in databases
+            for error in _unopened(keyring, database)]
+    held = {k.id for k in keys}
+    missing = sorted({
+            kek for count in counts.values() for kek in count
+            if kek is not None and kek not in held})
+    if options.json:
+        print(json.dumps({
+                    'keys': [_key_status(k, counts) for k in keys],
+                    'missing': [
+                        {'id': k, 'data_keys': _numbers(k, counts)}
+                        for k in missing],
+                    'destroyed': _numbers(None, counts),
+                    }, indent=4))
+    else:
+        for key in keys:
+            _show_key(_key_status(key, counts))
+        for name, number in _numbers(None, counts).items():
+            print(f"Destroyed in {name}: {number:,} data keys")
+    for error in errors:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+    return 1 if errors else 0
+
+
+def _unopened(keyring, database):
+    "Yield why the keyring does not open the data keys of a database"
+    counts = database.counts()
+    for kek, wrapped in database.samples().items():
+        try:
+            keyring.unwrap(kek, wrapped)
+        except KeyringError as e:
+            yield (f"{counts.get(kek, 0):,} data keys of the database "
+                f"'{database.name}' cannot be opened: {e}")
+
+
+def _key_status(key, counts):
+    return {
+        'id': key.id,
+        'state': key.state,
+        **{
+            name: date.isoformat() if date else None for name, date in [
+                ('created', key.created),
+                ('replaced', key.replaced),
+                ('retired', key.retired),
+                ('backups_expired', key.backups_expired),
+                ]},
+        'data_keys': _numbers(key.id, counts),
+        }
+
+
+def _numbers(kek, counts):
+    return {name: count.get(kek, 0) for name, count in counts.items()}
+
+
+def _show_key(status):
+    dates = [
+        f"{label} {status[name]}" for label, name in [
+            ("created", 'created'),
+            ("replaced", 'replaced'),
+            ("retired", 'retired'),
+            ("backups expired", 'backups_expired'),
+            ] if status[name]]
+    print(f"{status['id']}  {status['state']:<8}  {', '.join(dates)}")
+    for name, number in status['data_keys'].items():
+        print(f"    {name}: {number:,} data keys")
+
+
+def _retire(options):
+    keyring = get_keyring()
+    kek = options.kek
+    _check_retired(kek, keyring.keys(), options.backups_expired)
+    with _opened(options.databases) as databases, ExitStack() as stack:
+        for database in databases:
+            counts = stack.enter_context(database.frozen())
+            if number := counts.get(kek):
+                raise KeyringError(
+                    f"the key-encryption key '{kek}' still wraps {number:,} "
+                    f"data keys of the database '{database.name}': "
+                    f"'{PROGRAM} rewrap' wraps them under the active one")
+        keyring.retire(kek, options.backups_expired)
+    print(f"The key-encryption key '{kek}' is retired. No backup from before "
+        "can be read without it: destroy its copies too.")
+
+
+def _check_retired(kek, keys, backups_expired):
+    today = dt.date.today()
+    if backups_expired > today:
+        raise KeyringError(
+            f"the key-encryption key '{kek}' can be retired from "
+            f"{backups_expired} on, when no backup needs it any more")
+    for key in keys:
+        if key.id == kek and key.replaced and (
+                backups_expired < key.replaced.astimezone().date()):
+            raise KeyringError(
+                f"the key-encryption key '{kek}' was replaced on "
+                f"{key.replaced.astimezone().date()}: the last backup that "
+                "needs it cannot have expired before")
