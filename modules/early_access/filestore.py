@@ -41,7 +41,7 @@ from .keyring import KEY_SIZE, KeyringError, get_keyring
 # The server imports this file while it imports trytond.model: what needs the
 # models is imported where it is used
 
-__all__ = ['SealedFileStore', 'rewrap', 'seal', 'wrapped_by']
+__all__ = ['SealedFileStore', 'frozen', 'rewrap', 'seal', 'wrapped_by']
 
 logger = logging.getLogger(__name__)
 
@@ -230,14 +230,16 @@ def _unwrap(header):
 
 def _seal_to(path, data, database, prefix, id):
     key, nonce = os.urandom(KEY_SIZE), os.urandom(NONCE_SIZE)
-    try:
-        kek, wrapped = get_keyring().wrap(key)
-    except KeyringError as e:
-        raise _keyring_error(e) from None
-    with _replacing(path) as file:
-        _write_header(file, Header(database, kek, wrapped, nonce))
-        file.write(AESGCM(key).encrypt(
-                nonce, data, _associated_data(database, prefix, id)))
+    # Whoever retires a key-encryption key waits for what is wrapped under it
+    with _locked(_top(), fcntl.LOCK_SH):
+        try:
+            kek, wrapped = get_keyring().wrap(key)
+        except KeyringError as e:
+            raise _keyring_error(e) from None
+        with _replacing(path) as file:
+            _write_header(file, Header(database, kek, wrapped, nonce))
+            file.write(AESGCM(key).encrypt(
+                    nonce, data, _associated_data(database, prefix, id)))
 
 
 @contextmanager
@@ -268,11 +270,11 @@ def _sync(directory):
 
 
 @contextmanager
-def _locked(directory):
+def _locked(directory, operation=fcntl.LOCK_EX):
     "Let nobody delete a file of the directory while it is replaced"
     fd = os.open(directory, os.O_RDONLY)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        fcntl.flock(fd, operation)
         yield
     finally:
         os.close(fd)
@@ -314,6 +316,16 @@ def _remove_abandoned(path):
     with suppress(FileNotFoundError):
         if time.time() - os.stat(path).st_mtime > ABANDONED:
             os.unlink(path)
+
+
+@contextmanager
+def frozen():
+    "Let nobody store a file during the block"
+    if not os.path.isdir(_top()):
+        yield
+        return
+    with _locked(_top()):
+        yield
 
 
 def _header(path):

@@ -4,6 +4,7 @@
 
 import argparse
 import datetime as dt
+import importlib
 import json
 import os
 import sys
@@ -11,7 +12,9 @@ import time
 from contextlib import ExitStack, closing, contextmanager
 
 import trytond.config as config
+from trytond import backend
 
+from . import filestore
 from .keyring import (
     FileKeyring, KeyringError, configured, get_keyring, keyring_class)
 from .rotation import CHUNK, DataKeys, rewrap
@@ -24,8 +27,11 @@ def main(args=None):
     options = _parser().parse_args(args)
     if options.configfile:
         config.update_etc(options.configfile)
+        # The import of this package has chosen one before the configuration
+        importlib.reload(backend)
     try:
-        return options.function(options) or 0
+        options.function(options)
+        return 0
     except KeyringError as e:
         print(f"{PROGRAM}: {e}", file=sys.stderr)
         return 1
@@ -80,7 +86,7 @@ def _parser():
     _add_databases(retire)
     retire.add_argument(
         '--backups-expired', metavar='YYYY-MM-DD', required=True,
-        type=dt.date.fromisoformat,
+        type=_date,
         help="the day when the last backup that needs the key expired: no "
         "backup from before can be read without it")
     retire.set_defaults(function=_retire)
@@ -103,10 +109,17 @@ def _add_rewrap_arguments(parser):
 
 
 def _positive(text):
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number over 0")
+    return int(text)
+
+
+def _date(text):
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a date as YYYY-MM-DD") from None
 
 
 @contextmanager
@@ -161,19 +174,40 @@ def _rewrap(options):
 def _rewrap_all(keyring, databases, options):
     sys.stdout.flush()
     start = time.monotonic()
-    number, errors = 0, []
+    number, files, errors = 0, 0, []
     for database in databases:
-        with _progress(database, keyring) as progress:
-            try:
+        try:
+            with _progress(database, keyring) as progress:
                 number += rewrap(database, keyring, options.chunk, progress)
-            except KeyringError as e:
-                errors.append(str(e))
+            files += _rewrap_files(database.name, keyring)
+        except KeyringError as e:
+            errors.append(str(e))
     if errors:
         raise KeyringError(
             f"{'; '.join(errors)}; '{PROGRAM} rewrap' continues the rotation")
-    active, = [k.id for k in keyring.keys() if k.active]
-    print(f"{number:,} data keys were wrapped under '{active}' in "
-        f"{time.monotonic() - start:.1f} s; none is left under another key.")
+    print(f"{number:,} data keys and {files:,} files were wrapped under "
+        f"'{_active(keyring)}' in {time.monotonic() - start:.1f} s; none is "
+        "left under another key.")
+
+
+def _rewrap_files(database, keyring):
+    with filestore.frozen():
+        # Those that were being stored under another key are now there
+        pass
+    number = filestore.rewrap(database)
+    active = _active(keyring)
+    left = sum(
+        n for k, n in filestore.wrapped_by(database).items() if k != active)
+    if left:
+        raise KeyringError(
+            f"{left:,} files of the database '{database}' cannot be wrapped "
+            "again")
+    return number
+
+
+def _active(keyring):
+    kek_id, = [k.id for k in keyring.keys() if k.active]
+    return kek_id
 
 
 @contextmanager
@@ -181,10 +215,9 @@ def _progress(database, keyring):
     if not sys.stderr.isatty():
         yield
         return
-    active = [k.id for k in keyring.keys() if k.active]
+    active = _active(keyring)
     total = sum(
-        n for k, n in database.counts().items()
-        if k is not None and k not in active)
+        n for k, n in database.counts().items() if k not in {None, active})
 
     def show(done):
         print(f"\r{database.name}: {done:,} of {total:,} data keys",
@@ -202,29 +235,32 @@ def _status(options):
     keys = keyring.keys()
     with _opened(options.databases) as databases:
         counts = {d.name: d.counts() for d in databases}
+        files = {d.name: filestore.wrapped_by(d.name) for d in databases}
         errors = [
             error for database in databases
             for error in _unopened(keyring, database)]
-    held = {k.id for k in keys}
-    missing = sorted({
-            kek for count in counts.values() for kek in count
-            if kek is not None and kek not in held})
+    held = {k.id for k in keys if k.state != 'retired'}
+    errors += [
+        f"{number:,} files of the database '{name}' cannot be opened: the "
+        f"keyring does not hold the key-encryption key '{kek}'"
+        for name, count in files.items() for kek, number in count.items()
+        if kek is not None and kek not in held]
+    status = {
+        'keys': [_key_status(k, counts, files) for k in keys],
+        'missing': [
+            {'id': kek, **_numbers(kek, counts, files)}
+            for kek in sorted({
+                    k for count in [*counts.values(), *files.values()]
+                    for k in count} - held - {None})],
+        'destroyed': {n: c.get(None, 0) for n, c in counts.items()},
+        }
     if options.json:
-        print(json.dumps({
-                    'keys': [_key_status(k, counts) for k in keys],
-                    'missing': [
-                        {'id': k, 'data_keys': _numbers(k, counts)}
-                        for k in missing],
-                    'destroyed': _numbers(None, counts),
-                    }, indent=4))
+        print(json.dumps(status, indent=4))
     else:
-        for key in keys:
-            _show_key(_key_status(key, counts))
-        for name, number in _numbers(None, counts).items():
-            print(f"Destroyed in {name}: {number:,} data keys")
-    for error in errors:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-    return 1 if errors else 0
+        _show(status)
+    if errors:
+        sys.stdout.flush()
+        raise KeyringError('; '.join(errors))
 
 
 def _unopened(keyring, database):
@@ -238,7 +274,7 @@ def _unopened(keyring, database):
                 f"'{database.name}' cannot be opened: {e}")
 
 
-def _key_status(key, counts):
+def _key_status(key, counts, files):
     return {
         'id': key.id,
         'state': key.state,
@@ -249,25 +285,32 @@ def _key_status(key, counts):
                 ('retired', key.retired),
                 ('backups_expired', key.backups_expired),
                 ]},
-        'data_keys': _numbers(key.id, counts),
+        **_numbers(key.id, counts, files),
         }
 
 
-def _numbers(kek, counts):
-    return {name: count.get(kek, 0) for name, count in counts.items()}
+def _numbers(kek, counts, files):
+    return {
+        'data_keys': {n: c.get(kek, 0) for n, c in counts.items()},
+        'files': {n: c.get(kek, 0) for n, c in files.items()},
+        }
 
 
-def _show_key(status):
-    dates = [
-        f"{label} {status[name]}" for label, name in [
-            ("created", 'created'),
-            ("replaced", 'replaced'),
-            ("retired", 'retired'),
-            ("backups expired", 'backups_expired'),
-            ] if status[name]]
-    print(f"{status['id']}  {status['state']:<8}  {', '.join(dates)}")
-    for name, number in status['data_keys'].items():
-        print(f"    {name}: {number:,} data keys")
+def _show(status):
+    for key in status['keys']:
+        dates = [
+            f"{label} {key[name]}" for label, name in [
+                ("created", 'created'),
+                ("replaced", 'replaced'),
+                ("retired", 'retired'),
+                ("backups expired", 'backups_expired'),
+                ] if key[name]]
+        print(f"{key['id']}  {key['state']:<8}  {', '.join(dates)}")
+        for name, number in key['data_keys'].items():
+            print(f"    {name}: {number:,} data keys, "
+                f"{key['files'][name]:,} files")
+    for name, number in status['destroyed'].items():
+        print(f"Destroyed in {name}: {number:,} data keys")
 
 
 def _retire(options):
@@ -278,13 +321,20 @@ def _retire(options):
         for database in databases:
             counts = stack.enter_context(database.frozen())
             if number := counts.get(kek):
-                raise KeyringError(
-                    f"the key-encryption key '{kek}' still wraps {number:,} "
-                    f"data keys of the database '{database.name}': "
-                    f"'{PROGRAM} rewrap' wraps them under the active one")
+                _refuse_used(kek, f"{number:,} data keys of the database "
+                    f"'{database.name}'")
+        stack.enter_context(filestore.frozen())
+        if number := filestore.wrapped_by().get(kek):
+            _refuse_used(kek, f"{number:,} files")
         keyring.retire(kek, options.backups_expired)
     print(f"The key-encryption key '{kek}' is retired. No backup from before "
         "can be read without it: destroy its copies too.")
+
+
+def _refuse_used(kek, what):
+    raise KeyringError(
+        f"the key-encryption key '{kek}' still wraps {what}: '{PROGRAM} "
+        "rewrap' wraps them under the active one")
 
 
 def _check_retired(kek, keys, backups_expired):
@@ -294,8 +344,14 @@ def _check_retired(kek, keys, backups_expired):
             f"the key-encryption key '{kek}' can be retired from "
             f"{backups_expired} on, when no backup needs it any more")
     for key in keys:
-        if key.id == kek and key.replaced and (
-                backups_expired < key.replaced.astimezone().date()):
+        if key.id != kek:
+            continue
+        if key.active:
+            raise KeyringError(
+                f"the key-encryption key '{kek}' is active: "
+                f"'{PROGRAM} rotate' replaces it")
+        if (key.replaced
+                and backups_expired < key.replaced.astimezone().date()):
             raise KeyringError(
                 f"the key-encryption key '{kek}' was replaced on "
                 f"{key.replaced.astimezone().date()}: the last backup that "

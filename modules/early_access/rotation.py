@@ -15,6 +15,8 @@ from contextlib import closing, contextmanager, suppress
 from sql import Flavor, Null, Table
 from sql.aggregate import Count, Min
 
+from trytond import backend
+
 from .keyring import KeyringError
 
 __all__ = ['DataKeys', 'rewrap']
@@ -38,14 +40,12 @@ class DataKeys:
     "The data keys of a database"
 
     def __init__(self, name):
-        # Imported here, because it depends on the configuration
-        from trytond import backend
         self.name = name
         self._postgresql = backend.name == 'postgresql'
         Flavor.set(backend.Database.flavor)
         self._table = Table('early_access_data_key')
         try:
-            self._connection = self._connect(backend)
+            self._connection = self._connect()
         except (backend.DatabaseOperationalError, ValueError) as e:
             raise DatabaseError(name, e) from None
         try:
@@ -54,7 +54,7 @@ class DataKeys:
             self.close()
             raise
 
-    def _connect(self, backend):
+    def _connect(self):
         if not self._postgresql:
             return backend.Database(self.name).connect().get_connection()
         import psycopg

@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 
 import base64
+import datetime as dt
 import io
 import json
 import os
@@ -33,8 +34,10 @@ class KeyringTestCase(unittest.TestCase):
         out, err = io.StringIO(), io.StringIO()
         with patch.object(
                     keyring_command, 'configured', return_value=self.path), \
+                patch.object(keyring, 'configured', return_value=self.path), \
                 redirect_stdout(out), redirect_stderr(err):
             status = keyring_command.main(args)
+        self.output = out.getvalue()
         return status, err.getvalue()
 
     def write(self, content, mode=0o600):
@@ -143,6 +146,12 @@ class KeyringTestCase(unittest.TestCase):
                 'no active': good | {'active': None},
                 'unknown active': good | {'active': 'b'},
                 'unhashable active': good | {'active': []},
+                'retired not a dict': good | {'retired': []},
+                'retired entry': good | {'retired': {'b': 3}},
+                'created': good | {'keys': {
+                        'a': good['keys']['a'] | {'created': 'today'}}},
+                'backups': good | {'retired': {
+                        'b': {'backups_expired': '2024'}}},
                 }.items():
             with self.subTest(name):
                 self.write(content)
@@ -155,6 +164,150 @@ class KeyringTestCase(unittest.TestCase):
         self.assertEqual(kek_id, 'a')
         self.assertNotIn(KEY[:8], wrapped)
         self.assertEqual(ring.unwrap(kek_id, wrapped), KEY)
+
+    def test_rotate(self):
+        self.write(self.document(a=KEK))
+        ring, other = FileKeyring(self.path), FileKeyring(self.path)
+        _, wrapped = other.wrap(KEY)
+        kek_id = ring.rotate()
+
+        self.assertEqual(other.wrap(KEY)[0], kek_id)
+        self.assertEqual(other.unwrap('a', wrapped), KEY)
+        self.assertEqual(
+            [(k.id, k.state) for k in other.keys()],
+            [('a', 'replaced'), (kek_id, 'active')])
+        old, new = other.keys()
+        self.assertEqual(old.replaced, new.created)
+        self.assertEqual(
+            stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
+        self.assertEqual(os.listdir(os.path.dirname(self.path)), ['keyring'])
+
+    def test_rotate_through_link(self):
+        "The file is replaced, and not the link to it"
+        target, link = self.path, self.path + '-link'
+        self.write(self.document(a=KEK))
+        os.symlink(target, link)
+        FileKeyring(link).rotate()
+        self.assertTrue(os.path.islink(link))
+        self.assertEqual(len(FileKeyring(target).keys()), 2)
+
+    def test_rotate_at_once(self):
+        "Rotations that run at once lose no key"
+        self.write(self.document(a=KEK))
+        code = (
+            'import sys\n'
+            'from trytond.modules.early_access.keyring import FileKeyring\n'
+            'sys.stdin.readline()\n'
+            f'for _ in range(20): FileKeyring({self.path!r}).rotate()')
+        processes = [
+            subprocess.Popen(
+                [sys.executable, '-W', 'ignore', '-c', code],
+                stdin=subprocess.PIPE, text=True)
+            for _ in range(3)]
+        for process in processes:
+            process.stdin.write('\n')
+            process.stdin.flush()
+        for process in processes:
+            process.communicate()
+            self.assertEqual(process.returncode, 0)
+        keys = FileKeyring(self.path).keys()
+        self.assertEqual(len(keys), 61)
+        self.assertEqual([k.active for k in keys], [False] * 60 + [True])
+
+    def test_rotate_killed(self):
+        "What a process that was killed has left is not kept"
+        self.write(self.document(a=KEK))
+        directory = os.path.dirname(self.path)
+        with open(os.path.join(directory, '.keyring.new'), 'w') as file:
+            file.write("half a keyr")
+        FileKeyring(self.path).rotate()
+        self.assertEqual(os.listdir(directory), ['keyring'])
+
+    def test_rotate_refused(self):
+        "A file that the server would refuse is not changed"
+        for content, mode in [('{', 0o600), (self.document(a=KEK), 0o640)]:
+            self.write(content, mode)
+            with open(self.path) as file:
+                before = file.read()
+            with self.assertRaises(KeyringError):
+                FileKeyring(self.path).rotate()
+            with open(self.path) as file:
+                self.assertEqual(file.read(), before)
+
+    def test_rotate_copy(self):
+        self.write(self.document(a=KEK))
+        copy = self.path + '-copy'
+        kek_id = FileKeyring(self.path).rotate(copy=copy)
+        self.assertEqual(FileKeyring(copy).wrap(KEY)[0], kek_id)
+        with self.assertRaisesRegex(KeyringError, "already exists"):
+            FileKeyring(self.path).rotate(copy=copy)
+        self.assertEqual(FileKeyring(self.path).wrap(KEY)[0], kek_id)
+
+    def test_rewrap(self):
+        self.write(self.document(a=KEK))
+        ring = FileKeyring(self.path)
+        wrapped = [ring.wrap(bytes([i]) * 32) for i in range(3)]
+        kek_id = ring.rotate()
+        again = ring.rewrap(wrapped)
+        self.assertEqual({kek for kek, _ in again}, {kek_id})
+        self.assertEqual(
+            [ring.unwrap(*w) for w in again],
+            [bytes([i]) * 32 for i in range(3)])
+        with self.assertRaisesRegex(KeyringError, "does not open"):
+            ring.rewrap([*wrapped, ('a', bytes(40))])
+
+    def test_retire(self):
+        self.write(self.document(a=KEK))
+        ring = FileKeyring(self.path)
+        _, wrapped = ring.wrap(KEY)
+        expired = dt.date(2024, 5, 1)
+        with self.assertRaisesRegex(KeyringError, "is active"):
+            ring.retire('a', expired)
+        kek_id = ring.rotate()
+        ring.retire('a', expired)
+
+        with open(self.path) as file:
+            self.assertNotIn(
+                base64.b64encode(KEK).decode('ascii'), file.read())
+        with self.assertRaisesRegex(KeyringError, "does not hold"):
+            ring.unwrap('a', wrapped)
+        with self.assertRaisesRegex(KeyringError, "does not hold"):
+            ring.retire('a', expired)
+        retired, active = ring.keys()
+        self.assertEqual((retired.id, retired.state), ('a', 'retired'))
+        self.assertEqual(retired.backups_expired, expired)
+        self.assertTrue(retired.retired)
+        self.assertEqual((active.id, active.state), (kek_id, 'active'))
+        # The next rotation remembers it
+        ring.rotate()
+        self.assertEqual(
+            [k.state for k in ring.keys()],
+            ['retired', 'replaced', 'active'])
+
+    def test_status(self):
+        "The keys are shown, but never what they are made of"
+        self.write(self.document(a=KEK))
+        status, error = self.run_command('status', '--json')
+        self.assertEqual((status, error), (0, ''))
+        document = json.loads(self.output)
+        self.assertEqual(
+            [(k['id'], k['state']) for k in document['keys']],
+            [('a', 'active')])
+        self.assertNotIn(
+            base64.b64encode(KEK).decode('ascii'), self.output)
+
+    def test_malformed_command(self):
+        "Every command says what is wrong in one line"
+        self.write('{')
+        for args in [
+                ['status'], ['rotate', '-d', 'x'], ['rewrap', '-d', 'x'],
+                ['retire', 'a', '-d', 'x', '--backups-expired',
+                    '2024-01-01']]:
+            with self.subTest(args):
+                status, error = self.run_command(*args)
+                self.assertEqual(status, 1)
+                self.assertRegex(
+                    error, r'\Aearly-access-keyring: .*malformed[^\n]*\n\Z')
 
     def test_wrap_vector(self):
         "RFC 3394, 4.6"
@@ -233,15 +386,26 @@ class KeyringTestCase(unittest.TestCase):
                 result = self.run_python(code, **environ)
                 self.assertEqual(result.returncode, status, result.stderr)
 
+    def test_unknown_keyring_class(self):
+        for class_ in ['missing', 'no.such.Class', f'{__name__}.Missing']:
+            with self.subTest(class_), self.configuration(
+                    keyring='somewhere', keyring_class=class_):
+                with self.assertRaisesRegex(KeyringError, "cannot be loaded"):
+                    keyring.get_keyring()
+
+    def configuration(self, **values):
+        return patch.object(
+            config, 'get', side_effect=lambda section, name: values[name])
+
     def test_keyring_class(self):
         "Another class can stand for the file"
-        with patch.object(config, 'get', side_effect=lambda s, o: {
-                    'keyring': 'somewhere',
-                    'keyring_class': (
-                        'trytond.modules.early_access.tests.test_keyring.'
-                        'MemoryKeyring'),
-                    }[o]):
+        class_ = f'{__name__}.MemoryKeyring'
+        with self.configuration(keyring='somewhere', keyring_class=class_):
             ring = keyring.get_keyring()
+            out, err = io.StringIO(), io.StringIO()
+            with redirect_stdout(out), redirect_stderr(err):
+                self.assertEqual(keyring_command.main(['init']), 1)
+            self.assertIn("not a file", err.getvalue())
         self.assertEqual(type(ring).__name__, 'MemoryKeyring')
         self.assertEqual(ring.unwrap(*ring.wrap(KEY)), KEY)
 
