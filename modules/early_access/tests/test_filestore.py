@@ -45,8 +45,11 @@ class StoreMixin:
         self.top.mkdir()
         self.keyring = os.path.join(directory.name, 'keyring')
         keyring.FileKeyring.create(self.keyring)
+        # SQLite keeps its databases under the same path
+        patcher = patch.object(filestore, '_top', return_value=str(self.top))
+        patcher.start()
+        self.addCleanup(patcher.stop)
         for section, option, value in [
-                ('database', 'path', str(self.top)),
                 ('early_access', 'keyring', self.keyring),
                 ('early_access', 'file_max_size', str(MAX_SIZE)),
                 ]:
