@@ -11,7 +11,7 @@ import csv
 import datetime as dt
 import uuid
 from collections import defaultdict
-from functools import wraps
+from functools import lru_cache, wraps
 
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, fields
@@ -31,10 +31,12 @@ from .transaction import begin_immediate, forget_records
 __all__ = [
     'DataKey', 'Document', 'ModelFieldAccess', 'Sealed', 'SealedMixin']
 
-_REFUSED = {'read': False, 'write': False, 'create': False, 'delete': False}
+_REFUSED = dict.fromkeys(
+    RAW, {'read': False, 'write': False, 'create': False, 'delete': False})
 _BOOLEANS = {'true': True, '1': True, 'false': False, '0': False}
 
 
+@lru_cache(maxsize=1024)
 def _base(name):
     "Return the name of the field of a name to read"
     return name.partition('.')[0].partition(':')[0]
@@ -177,6 +179,7 @@ class SealedMixin(SealedCheckMixin, SealedDocumentMixin):
         if rows and wanted:
             names = {_base(n) for n in wanted}
             cls._unseal(rows, names)
+            cls._after_unseal(rows, names)
             cls._add_strings(rows, wanted)
             cls._add_related(rows, wanted)
             to_delete = cls._sealed_columns.union(names, ['sealed_state'])
@@ -209,7 +212,6 @@ class SealedMixin(SealedCheckMixin, SealedDocumentMixin):
         if errors and len(errors) == len(rows):
             # Alone it is refused, among others it is told
             raise errors[0]
-        cls._after_unseal(rows, names)
 
     @classmethod
     def _add_strings(cls, rows, wanted):
@@ -498,6 +500,5 @@ class ModelFieldAccess(metaclass=PoolMeta):
         if sealed:
             accesses = accesses.copy()
             for model in sealed:
-                accesses[model] = {
-                    **accesses[model], **dict.fromkeys(RAW, _REFUSED)}
+                accesses[model] = accesses[model] | _REFUSED
         return accesses

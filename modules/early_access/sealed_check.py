@@ -4,9 +4,10 @@
 import datetime as dt
 import json
 from decimal import Decimal
+from functools import lru_cache
 
 from trytond.i18n import gettext
-from trytond.model import ModelStorage, fields
+from trytond.model import DictSchemaMixin, ModelStorage, fields
 from trytond.model.exceptions import (
     DigitsValidationError, DomainValidationError, RequiredValidationError,
     SelectionValidationError, SizeValidationError, TimeFormatValidationError)
@@ -14,7 +15,7 @@ from trytond.model.modelstorage import EvalEnvironment
 from trytond.pool import Pool
 from trytond.pyson import PYSON, PYSONDecoder, PYSONEncoder
 from trytond.tools import is_instance_method
-from trytond.tools.domain_inversion import eval_domain
+from trytond.tools.domain_inversion import eval_domain, parse
 from trytond.transaction import Transaction, inactive_records
 
 from .exceptions import SealedValueError
@@ -33,12 +34,9 @@ class SealedCheckMixin(ModelStorage):
     @classmethod
     def _validate(cls, records, field_names=None):
         to_check = cls._sealed_to_check(field_names)
-        if to_check:
+        if to_check and records:
             with inactive_records():
-                readable = [
-                    r for r in records if r.sealed_state == 'readable']
-                for name, field in to_check.items():
-                    cls._check_sealed_field(readable, name, field)
+                cls._check_sealed(records, to_check)
         super()._validate(records, field_names=field_names)
 
     @classmethod
@@ -55,9 +53,45 @@ class SealedCheckMixin(ModelStorage):
             if n in changed or not changed.isdisjoint(f.validation_depends)}
 
     @classmethod
-    def _check_sealed_field(cls, records, name, field):
-        checks = [
-            check for applies, check in [
+    def _check_sealed(cls, records, to_check):
+        "Check what is in the database, which is read and opened once"
+        rows = cls._sealed_rows([r.id for r in records])
+        names = cls._sealed_fields.keys()
+        cls._unseal(rows.values(), names)
+        # The keys of the document: the hook may add some and hide others
+        keys = {
+            n: {i: (r[n] or {}).keys() for i, r in rows.items()}
+            for n, f in to_check.items() if f._type == 'dict'}
+        cls._after_unseal(list(rows.values()), names)
+        cls._keep_unsealed(records, rows)
+        records = [
+            r for r in records if rows[r.id]['sealed_state'] == 'readable']
+        for name, field in to_check.items():
+            cls._check_sealed_field(
+                [(r, rows[r.id][name]) for r in records], name, field)
+            if name in keys:
+                cls._check_sealed_keys(
+                    {r: keys[name][r.id] for r in records}, name)
+
+    @classmethod
+    def _keep_unsealed(cls, records, rows):
+        "Spare what reads the records next from opening them again"
+        names = [
+            n for n, f in cls._sealed_fields.items() if f._type != 'many2one']
+        names.append('sealed_state')
+        for record in records:
+            record._local_cache.refresh()
+            values = record._local_cache[record.id]
+            for name in names:
+                values[name] = rows[record.id][name]
+
+    @classmethod
+    def _check_sealed_field(cls, values, name, field):
+        """Check the values of a field.
+
+        :param values: a list of (record, value).
+        """
+        for applies, check in [
                 (field.required or field.states.get('required'),
                     cls._check_sealed_required),
                 (field._type in {'selection', 'multiselection'},
@@ -70,111 +104,123 @@ class SealedCheckMixin(ModelStorage):
                 (field._type == 'datetime', cls._check_sealed_format),
                 (field.domain or field._type == 'many2one',
                     cls._check_sealed_domain),
-                ] if applies]
-        for record in records:
-            value = getattr(record, name)
-            for check in checks:
-                check(record, name, field, value)
-        if field._type == 'dict' and records:
-            cls._check_sealed_keys(records, name)
+                ]:
+            if applies:
+                check(values, name, field)
 
     @classmethod
-    def _check_sealed_required(cls, record, name, field, value):
-        if value is not None and (
-                value
-                or not isinstance(value, (bool, list, tuple, str, dict))):
-            return
-        if field.required or _evaluate(
-                record, field.states.get('required', False)):
-            cls._refuse(
-                RequiredValidationError, 'msg_sealed_required', name, record)
+    def _check_sealed_required(cls, values, name, field):
+        required = _evaluator(
+            field.required or field.states.get('required', False))
+        for record, value in values:
+            if (not value
+                    and (value is None
+                        or isinstance(value, (bool, list, tuple, str, dict)))
+                    and required(record)):
+                cls._refuse(
+                    RequiredValidationError, 'msg_sealed_required', name,
+                    record)
 
     @classmethod
-    def _check_sealed_selection(cls, record, name, field, value):
+    def _check_sealed_selection(cls, values, name, field):
         selection = field.selection
+        by_record = None
         if isinstance(selection, str):
             method = getattr(cls, selection)
             if is_instance_method(cls, selection):
-                selection = method(record)
+                by_record = method
             else:
                 selection = method()
-        # None and '' are equivalent
-        choices = {k or None for k, _ in selection}
-        if field._type == 'selection':
-            value = [value]
-        if not choices.issuperset(v or None for v in value):
-            cls._refuse(
-                SelectionValidationError, 'msg_sealed_selection', name,
-                record)
+        if not by_record:
+            # None and '' are equivalent
+            choices = {k or None for k, _ in selection}
+        for record, value in values:
+            if by_record:
+                choices = {k or None for k, _ in by_record(record)}
+            if field._type == 'selection':
+                value = [value]
+            if not choices.issuperset(v or None for v in value):
+                cls._refuse(
+                    SelectionValidationError, 'msg_sealed_selection', name,
+                    record)
 
     @classmethod
-    def _check_sealed_size(cls, record, name, field, value):
-        size = _evaluate(record, field.size)
-        if size is not None and 0 <= size < len(value or ''):
-            cls._refuse(
-                SizeValidationError, 'msg_sealed_size', name, record,
-                size=size)
+    def _check_sealed_size(cls, values, name, field):
+        get_size = _evaluator(field.size)
+        for record, value in values:
+            size = get_size(record)
+            if size is not None and 0 <= size < len(value or ''):
+                cls._refuse(
+                    SizeValidationError, 'msg_sealed_size', name, record,
+                    size=size)
 
     @classmethod
-    def _check_sealed_characters(cls, record, name, field, value):
-        if value and not set(field.forbidden_chars).isdisjoint(value):
-            cls._refuse(
-                SealedValueError, 'msg_sealed_characters', name, record)
+    def _check_sealed_characters(cls, values, name, field):
+        forbidden = set(field.forbidden_chars)
+        for record, value in values:
+            if value and not forbidden.isdisjoint(value):
+                cls._refuse(
+                    SealedValueError, 'msg_sealed_characters', name, record)
 
     @classmethod
-    def _check_sealed_digits(cls, record, name, field, value):
-        digits = _evaluate(record, field.digits)
-        if isinstance(digits, str):
-            other = getattr(record, digits)
-            digits = other.get_digits() if other else None
-        if value is None or not digits:
-            return
-        if not has_digits(value, *digits):
-            cls._refuse(
-                DigitsValidationError, 'msg_sealed_digits', name, record,
-                integer='-' if digits[0] is None else digits[0],
-                decimal='-' if digits[1] is None else digits[1])
+    def _check_sealed_digits(cls, values, name, field):
+        get_digits = _evaluator(field.digits)
+        for record, value in values:
+            digits = get_digits(record)
+            if isinstance(digits, str):
+                other = getattr(record, digits)
+                digits = other.get_digits() if other else None
+            if value is None or not digits:
+                continue
+            if not has_digits(value, *digits):
+                cls._refuse(
+                    DigitsValidationError, 'msg_sealed_digits', name, record,
+                    integer='-' if digits[0] is None else digits[0],
+                    decimal='-' if digits[1] is None else digits[1])
 
     @classmethod
-    def _check_sealed_format(cls, record, name, field, value):
-        if value is None:
-            return
-        format_ = _evaluate(record, field.format)
-        if value.time() != dt.datetime.strptime(
-                value.strftime(format_), format_).time():
-            cls._refuse(
-                TimeFormatValidationError, 'msg_sealed_format', name, record)
+    def _check_sealed_format(cls, values, name, field):
+        get_format = _evaluator(field.format)
+        for record, value in values:
+            if value is None:
+                continue
+            format_ = get_format(record)
+            if value.time() != dt.datetime.strptime(
+                    value.strftime(format_), format_).time():
+                cls._refuse(
+                    TimeFormatValidationError, 'msg_sealed_format', name,
+                    record)
 
     @classmethod
-    def _check_sealed_domain(cls, record, name, field, value):
-        if value is None:
-            return
-        domain = _evaluate(record, field.domain)
-        if field._type == 'many2one':
-            valid = field.get_target().search(
-                [('id', '=', int(value)), domain], order=[])
-        else:
-            valid = eval_domain(domain, EvalEnvironment(record, cls))
-        if not valid:
-            cls._refuse(
-                DomainValidationError, 'msg_sealed_domain', name, record)
+    def _check_sealed_domain(cls, values, name, field):
+        get_domain = _evaluator(field.domain)
+        alone = (not _is_pyson(field.domain)
+            and parse([field.domain]).variables == {name})
+        for record, value in values:
+            if value is None:
+                continue
+            domain = get_domain(record)
+            if field._type == 'many2one':
+                valid = field.get_target().search(
+                    [('id', '=', int(value)), domain], order=[])
+            else:
+                valid = eval_domain(domain,
+                    {name: value} if alone else EvalEnvironment(record, cls))
+            if not valid:
+                cls._refuse(
+                    DomainValidationError, 'msg_sealed_domain', name, record)
 
     @classmethod
-    def _check_sealed_keys(cls, records, name):
-        # The keys of the document: reading may add some and hide others
-        rows = cls._sealed_rows([r.id for r in records])
-        keys = {
-            r: (cls._open_document(rows[r.id]).get(name) or {}).keys()
-            for r in records}
+    def _check_sealed_keys(cls, keys, name):
+        """Check the keys and the values of a sealed Dict.
+
+        :param keys: the keys of the documents by record.
+        """
         schemas = {
-            r: cls._sealed_dict_schema(r, name) for r in records if keys[r]}
+            r: cls._sealed_dict_schema(r, name) for r in keys if keys[r]}
         if free := [r for r, schema in schemas.items() if schema is None]:
-            pool = Pool()
-            Schema = pool.get(cls._fields[name].schema_model)
-            names = set().union(*(keys[r] for r in free))
-            known = {
-                s.name: s
-                for s in Schema.search([('name', 'in', list(names))])}
+            known = cls._read_schemas(name, set().union(
+                    *(keys[r] for r in free)))
             schemas.update(dict.fromkeys(free, known))
         for record, schema in schemas.items():
             if not schema.keys() >= keys[record]:
@@ -182,6 +228,18 @@ class SealedCheckMixin(ModelStorage):
                 cls._refuse(
                     SealedValueError, 'msg_sealed_dict_key', name, record)
             cls._check_sealed_dict(record, name, schema)
+
+    @classmethod
+    def _read_schemas(cls, name, keys):
+        "Return by name what the schemas of a sealed Dict say of the values"
+        pool = Pool()
+        Schema = pool.get(cls._fields[name].schema_model)
+        cursor = Transaction().connection.cursor()
+        table = Schema.__table__()
+        cursor.execute(*table.select(
+                table.name, table.type_, table.digits, table.selection,
+                where=fields.SQL_OPERATORS['in'](table.name, list(keys))))
+        return {n: SchemaRow(Schema, n, *rest) for n, *rest in cursor}
 
     @classmethod
     def _sealed_dict_schema(cls, record, name):
@@ -211,14 +269,39 @@ class SealedCheckMixin(ModelStorage):
                 **cls._sealed_error(name, record), **variables))
 
 
-def _evaluate(record, source):
+class SchemaRow:
+    "What of a record of DictSchemaMixin the check of a value needs"
+    __slots__ = (
+        '_model', 'name', 'type_', 'digits', 'selection', 'selection_json')
+
+    def __init__(self, model, name, type_, digits, selection):
+        self._model = model
+        self.name = name
+        self.type_ = type_
+        self.digits = digits
+        self.selection = selection
+        self.selection_json = DictSchemaMixin.get_selection_json(
+            self, 'selection_json')
+
+    @property
+    def string(self):
+        schema, = self._model.search([('name', '=', self.name)])
+        return schema.string
+
+
+def _evaluator(source):
+    "Return a function of a record that returns the value of what may be PYSON"
     if not _is_pyson(source):
-        return source
-    environment = EvalEnvironment(record, record.__class__)
-    environment['context'] = Transaction().context
-    environment['active_model'] = record.__class__.__name__
-    environment['active_id'] = record.id
-    return PYSONDecoder(environment).decode(PYSONEncoder().encode(source))
+        return lambda record: source
+    encoded = PYSONEncoder().encode(source)
+
+    def evaluate(record):
+        environment = EvalEnvironment(record, record.__class__)
+        environment['context'] = Transaction().context
+        environment['active_model'] = record.__class__.__name__
+        environment['active_id'] = record.id
+        return PYSONDecoder(environment).decode(encoded)
+    return evaluate
 
 
 def _is_pyson(source):
@@ -240,7 +323,10 @@ def has_digits(value, integer, decimal):
 
 
 def is_of_schema(value, schema):
-    "Return whether a value is of the type of a record of DictSchemaMixin"
+    """Return whether a value is of the type of a schema.
+
+    :param schema: a record of DictSchemaMixin, or its SchemaRow.
+    """
     type_ = schema.type_
     if type_ == 'boolean':
         return isinstance(value, bool)
@@ -261,10 +347,15 @@ def is_of_schema(value, schema):
             and not isinstance(value, dt.datetime))
     elif type_ == 'datetime':
         return isinstance(value, dt.datetime)
-    choices = dict(json.loads(schema.selection_json))
+    choices = _choices(schema.selection_json)
     if type_ == 'selection':
         return isinstance(value, str) and value in choices
     elif type_ == 'multiselection':
         return (isinstance(value, (list, tuple))
-            and choices.keys() >= set(value))
+            and choices.issuperset(value))
     return False
+
+
+@lru_cache(maxsize=1024)
+def _choices(selection_json):
+    return frozenset(dict(json.loads(selection_json)))

@@ -43,8 +43,8 @@ def _scalar(value):
     return encode_basestring_ascii(value)
 
 
-class Envelope(Expression):
-    "The parts of an envelope in one text, null if one of them is"
+class Joined(Expression):
+    "The parts in one text, null if one of them is"
     __slots__ = ('parts',)
 
     def __init__(self, *parts):
@@ -74,6 +74,29 @@ class Hexadecimal(Expression):
         return ()
 
 
+class Envelope(fields.Function):
+    "A column, without the context of a getter that there is not"
+
+    def __init__(self, string):
+        super().__init__(fields.Char(string))
+
+    def __copy__(self):
+        return self.__class__(self._field.string)
+
+    def __deepcopy__(self, memo):
+        return self.__copy__()
+
+    def get(self, ids, Model, name, values=None):
+        return {n: {r['id']: r[n] for r in values} for n in name}
+
+
+class RowIdentifier(fields.Field):
+    "A text that, unlike a Char, is not read again to be validated"
+    _type = 'char'
+    _sql_type = 'VARCHAR'
+    _py_type = str
+
+
 class SealedDocumentMixin(ModelStorage):
     """Encrypt one document per record, bound to its row.
 
@@ -91,12 +114,12 @@ class SealedDocumentMixin(ModelStorage):
     __slots__ = ()
     _sealed_keys = ()
 
-    uuid = fields.Char("UUID", readonly=True, loading='lazy')
+    uuid = RowIdentifier("UUID", readonly=True, loading='lazy')
     data_key = fields.Many2One(
         'early_access.data_key', "Data Key", readonly=True,
         ondelete='RESTRICT', loading='lazy')
     sealed = Ciphertext("Sealed Document", readonly=True)
-    sealed_envelope = fields.Function(fields.Char("Sealed Envelope"))
+    sealed_envelope = Envelope("Sealed Envelope")
 
     @classmethod
     def __setup__(cls):
@@ -141,7 +164,7 @@ class SealedDocumentMixin(ModelStorage):
         """
         table, _ = tables[None]
         key, _ = cls.data_key._get_target_tables(tables, cls)[None]
-        return Envelope(
+        return Joined(
             table.uuid, Hexadecimal(table.sealed), Hexadecimal(key.wrapped),
             key.kek)
 

@@ -1,0 +1,83 @@
+# This file is part of Early Access.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+import datetime as dt
+from decimal import Decimal
+from unittest.mock import patch
+
+from trytond.modules.early_access.sealed_check import is_of_schema
+from trytond.modules.early_access.sealed_document import SealedDocumentMixin
+from trytond.pool import Pool
+from trytond.tests.test_tryton import with_transaction
+
+from .tools import ProgrammeTestCase, acting
+
+
+class SealedCheckTestCase(ProgrammeTestCase):
+    "The check of the sealed values"
+
+    @with_transaction()
+    def test_schemas(self):
+        "What is read of the schemas at once says the same as their records"
+        pool = Pool()
+        Form = pool.get('early_access.form')
+        Variable = pool.get('early_access.variable')
+        variables = Variable.search([])
+        types = {v.type_ for v in variables}
+        self.assertEqual(types, {
+                'integer', 'numeric', 'date', 'selection', 'multiselection'})
+        schemas = Form._read_schemas(
+            'answers', [v.name for v in variables] + ['unknown'])
+        self.assertEqual(schemas.keys(), {v.name for v in variables})
+        values = [
+            3, True, 1.5, Decimal('1.5'), Decimal('1.25'), '', 'liver',
+            ['liver'], ('liver', 'lung'), ['none of them'],
+            dt.date(2026, 1, 1), dt.datetime(2026, 1, 1)]
+        for variable in variables:
+            schema = schemas[variable.name]
+            self.assertEqual(schema.string, variable.string)
+            given = values + sorted(variable.choices)
+            accepted = [is_of_schema(v, schema) for v in given]
+            self.assertEqual(
+                accepted, [is_of_schema(v, variable) for v in given])
+            self.assertIn(True, accepted)
+            self.assertIn(False, accepted)
+
+    @with_transaction()
+    def test_opened_once(self):
+        "A record that is written is opened to change it and to check it"
+        patient = self.patient('draft')
+        values = {'weight': Decimal('62.5'), 'criteria': patient.criteria}
+        opened = []
+        original = SealedDocumentMixin._open_document.__func__
+
+        def open_document(cls, row, **kwargs):
+            opened.append(row['id'])
+            return original(cls, row, **kwargs)
+
+        with patch.object(
+                SealedDocumentMixin, '_open_document',
+                classmethod(open_document)), acting('prescriber'):
+            patient.__class__.write([patient], values)
+        self.assertEqual(opened, [patient.id] * 2)
+
+    @with_transaction()
+    def test_kept_values(self):
+        "What follows the check reads the values that are written"
+        Patient = Pool().get('early_access.patient')
+        patient = self.patient('draft')
+        seen = []
+        original = Patient.on_modification.__func__
+
+        def on_modification(cls, mode, records, field_names=None):
+            seen.extend((r.weight, r.sealed_state) for r in records)
+            return original(cls, mode, records, field_names=field_names)
+
+        with patch.object(
+                Patient, 'on_modification', classmethod(on_modification)), \
+                acting('prescriber'):
+            for weight in [Decimal('62.5'), None]:
+                Patient.write([patient], {'weight': weight})
+        self.assertEqual(
+            seen, [(Decimal('62.5'), 'readable'), (None, 'readable')])
+        self.assertIsNone(Patient(patient.id).weight)
