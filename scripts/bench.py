@@ -42,6 +42,8 @@ def show(result):
     print(f"{result['name']:<48} {result['value']:>9.2f} "
         f"{result['unit']:<8} {budget:>7} {met:<7} "
         f"{result['baseline'] or ''} ({result['runs']} runs)", flush=True)
+    for part, share in result.get('profile', []):
+        print(f"    {share:>4.0%} {part}", flush=True)
 
 
 def main():

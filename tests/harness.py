@@ -162,9 +162,13 @@ class TestDatabases:
 
 
 class Server:
-    "A trytond server on a free port, in a process of its own."
+    """A trytond server on a free port, in a process of its own.
 
-    def __init__(self, database, environ):
+    :param script: the path of what runs trytond.
+    """
+
+    def __init__(
+            self, database, environ, script=TOP / 'scripts' / 'serve.py'):
         self.database = database
         with socket.socket() as sock:
             sock.bind(('localhost', 0))
@@ -175,8 +179,7 @@ class Server:
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.log_path, 'w') as log:
             self._process = subprocess.Popen(
-                [sys.executable, TOP / 'scripts' / 'serve.py',
-                    '--database', database], cwd=TOP,
+                [sys.executable, script, '--database', database], cwd=TOP,
                 env=environ | {'TRYTOND_WEB__LISTEN': f'localhost:{port}'},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
