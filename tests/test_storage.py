@@ -169,6 +169,27 @@ class FilesTestCase(ServerTestCase):
             self.assertNotIn(MARKER, content)
         self.assertEqual(self.read(self.sealed), [MARKER, MARKER])
 
+    def test_configuration_file(self):
+        "The option gives the kind of database too"
+        with tempfile.NamedTemporaryFile('w') as fp:
+            fp.write('\n'.join([
+                        '[database]',
+                        f"uri = {self.sealed['TRYTOND_DATABASE_URI']}",
+                        f'path = {self.top}',
+                        '[early_access]',
+                        f'keyring = {KEYRING}',
+                        '']))
+            fp.flush()
+            result = subprocess.run(
+                [BIN / 'early-access-files', '-c', fp.name,
+                    '-d', self.database, 'status'],
+                env={
+                    k: v for k, v in os.environ.items()
+                    if not k.startswith('TRYTOND_')},
+                capture_output=True, text=True)
+        self.assertEqual(result.stderr, '')
+        self.assertIn("in clear: ", result.stdout)
+
     def test_no_keyring(self):
         result = subprocess.run(
             [BIN / 'early-access-files', '-d', self.database, 'status'],

@@ -36,7 +36,8 @@ import trytond.config as config
 from trytond.i18n import gettext
 from trytond.transaction import Transaction
 
-from .keyring import KEY_SIZE, KeyringError, get_keyring
+from .keyring import (
+    KEY_SIZE, KeyringError, get_keyring, read_configuration)
 
 # The server imports this file while it imports trytond.model: what needs the
 # models is imported where it is used
@@ -483,7 +484,7 @@ def main(args=None):
         'rewrap', help="wrap the keys of the files by the active key")
     options = parser.parse_args(args)
     if options.configfile:
-        config.update_etc(options.configfile)
+        read_configuration(options.configfile)
     try:
         get_keyring().check()
         if options.command == 'seal':

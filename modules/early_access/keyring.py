@@ -12,6 +12,7 @@ import base64
 import binascii
 import datetime as dt
 import fcntl
+import importlib
 import json
 import os
 import secrets
@@ -24,6 +25,7 @@ from typing import NamedTuple, Protocol
 from cryptography.hazmat.primitives import keywrap
 
 import trytond.config as config
+from trytond import backend
 from trytond.tools import resolve
 
 __all__ = [
@@ -421,6 +423,13 @@ def _sync(directory):
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def read_configuration(paths):
+    "Read the configuration files that are given to a command."
+    config.update_etc(paths)
+    # The import of this package has chosen one before
+    importlib.reload(backend)
 
 
 def configured():

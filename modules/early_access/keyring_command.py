@@ -4,19 +4,16 @@
 
 import argparse
 import datetime as dt
-import importlib
 import json
 import os
 import sys
 import time
 from contextlib import ExitStack, closing, contextmanager
 
-import trytond.config as config
-from trytond import backend
-
 from . import filestore
 from .keyring import (
-    FileKeyring, KeyringError, configured, get_keyring, keyring_class)
+    FileKeyring, KeyringError, configured, get_keyring, keyring_class,
+    read_configuration)
 from .rotation import CHUNK, DataKeys, rewrap
 
 PROGRAM = 'early-access-keyring'
@@ -26,9 +23,7 @@ def main(args=None):
     "Run the command and return its exit status."
     options = _parser().parse_args(args)
     if options.configfile:
-        config.update_etc(options.configfile)
-        # The import of this package has chosen one before the configuration
-        importlib.reload(backend)
+        read_configuration(options.configfile)
     try:
         options.function(options)
         return 0
