@@ -194,11 +194,11 @@ class CorePathTestCase(BrowserTestCase):
         regulatory.screenshot('authorizations')
         rows = regulatory.rows()
         self.assertEqual(rows[0]["Code"], "OLD")
-        self.assertEqual(rows[0]["Renewal"], "Renewal overdue")
+        self.assertEqual(rows[0]["Renewal"], "Overdue")
         regulatory.open("OLD")
         regulatory.screenshot('authorization')
         regulatory.click("File Renewal")
-        self.assertEqual(regulatory.value('urgency'), "Renewal filed")
+        self.assertEqual(regulatory.value('urgency'), "Filed")
 
     def test_french(self):
         "Test the order desk in French"
