@@ -32,6 +32,8 @@ class Demo:
         self.building = f'{self.name}_building'
         self.port = port
         self.environ = os.environ | self.databases.environ | {
+            # SQLite takes a relative path from the root
+            'TRYTOND_DATABASE__PATH': str(VAR),
             'TRYTOND_CONFIG': CONFIG,
             'TRYTOND_WEB__LISTEN': f'{SERVER}:{port}',
             # proteus gives trytond the name of the database in the URI

@@ -13,6 +13,7 @@ from .exceptions import (
 from .identifiers import find_nir
 from .order_check import OrderCheck
 from .order_desk import OPEN, OrderDesk
+from .transaction import follow_one_another
 from .workflow import (
     ProgrammeWorkflow, guarded, stamped, time_field, user_field)
 
@@ -337,10 +338,8 @@ class Order(
     @Workflow.transition('submitted')
     @stamped('submitted')
     def submit(cls, orders):
-        pool = Pool()
-        Patient = pool.get('early_access.patient')
         # Two orders together may exceed what each respects
-        Patient.lock([l.patient for o in orders for l in o.lines])
+        follow_one_another([l.patient for o in orders for l in o.lines])
         professional = cls._check_pharmacist(orders)
         cls._check_rules(orders, during_suspension=True)
         cls._warn_suspended(orders)

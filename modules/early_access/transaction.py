@@ -59,6 +59,25 @@ def wait_for(records):
             for_=For('UPDATE')))
 
 
+def follow_one_another(records):
+    """Make the transactions that name the same records run one after another.
+
+    Each reads what those before it have committed, even in other tables. It
+    waits as :func:`wait_for` does, and writes the rows as they are so that
+    who waits starts again.
+    """
+    wait_for(records)
+    transaction = Transaction()
+    if not records or not transaction.database.has_select_for():
+        return
+    from trytond.model import fields
+    table = records[0].__class__.__table__()
+    in_ = fields.SQL_OPERATORS['in']
+    transaction.connection.cursor().execute(*table.update(
+            [table.id], [table.id],
+            where=in_(table.id, [r.id for r in records])))
+
+
 def forget():
     "Drop the values of records that the current transaction keeps"
     transaction = Transaction()
