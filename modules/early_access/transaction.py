@@ -40,10 +40,6 @@ def wait_for(records):
     meanwhile: the dispatcher starts the request again, which then reads what
     the other has done.
     """
-    # Not at the top: the server imports this package to find the store of the
-    # files, which its models need
-    from trytond.model import fields
-
     begin_immediate()
     transaction = Transaction()
     if (not records
@@ -51,10 +47,9 @@ def wait_for(records):
             or not transaction.database.has_select_for()):
         return
     table = records[0].__class__.__table__()
-    in_ = fields.SQL_OPERATORS['in']
     transaction.connection.cursor().execute(*table.select(
             table.id,
-            where=in_(table.id, [r.id for r in records]),
+            where=table.id.in_([r.id for r in records]),
             order_by=table.id,
             for_=For('UPDATE')))
 
@@ -70,12 +65,10 @@ def follow_one_another(records):
     transaction = Transaction()
     if not records or not transaction.database.has_select_for():
         return
-    from trytond.model import fields
     table = records[0].__class__.__table__()
-    in_ = fields.SQL_OPERATORS['in']
     transaction.connection.cursor().execute(*table.update(
             [table.id], [table.id],
-            where=in_(table.id, [r.id for r in records])))
+            where=table.id.in_([r.id for r in records])))
 
 
 def forget():
