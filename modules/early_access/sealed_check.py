@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from trytond.i18n import gettext
-from trytond.model import DictSchemaMixin, ModelStorage, fields
+from trytond.model import ModelStorage, fields
 from trytond.model.exceptions import (
     DigitsValidationError, DomainValidationError, RequiredValidationError,
     SelectionValidationError, SizeValidationError, TimeFormatValidationError)
@@ -219,8 +219,12 @@ class SealedCheckMixin(ModelStorage):
         schemas = {
             r: cls._sealed_dict_schema(r, name) for r in keys if keys[r]}
         if free := [r for r, schema in schemas.items() if schema is None]:
-            known = cls._read_schemas(name, set().union(
-                    *(keys[r] for r in free)))
+            pool = Pool()
+            Schema = pool.get(cls._fields[name].schema_model)
+            names = set().union(*(keys[r] for r in free))
+            known = {
+                s.name: s
+                for s in Schema.search([('name', 'in', list(names))])}
             schemas.update(dict.fromkeys(free, known))
         for record, schema in schemas.items():
             if not schema.keys() >= keys[record]:
@@ -228,18 +232,6 @@ class SealedCheckMixin(ModelStorage):
                 cls._refuse(
                     SealedValueError, 'msg_sealed_dict_key', name, record)
             cls._check_sealed_dict(record, name, schema)
-
-    @classmethod
-    def _read_schemas(cls, name, keys):
-        "Return by name what the schemas of a sealed Dict say of the values"
-        pool = Pool()
-        Schema = pool.get(cls._fields[name].schema_model)
-        cursor = Transaction().connection.cursor()
-        table = Schema.__table__()
-        cursor.execute(*table.select(
-                table.name, table.type_, table.digits, table.selection,
-                where=fields.SQL_OPERATORS['in'](table.name, list(keys))))
-        return {n: SchemaRow(Schema, n, *rest) for n, *rest in cursor}
 
     @classmethod
     def _sealed_dict_schema(cls, record, name):
@@ -267,26 +259,6 @@ class SealedCheckMixin(ModelStorage):
         raise error(gettext(
                 f'early_access.{message}',
                 **cls._sealed_error(name, record), **variables))
-
-
-class SchemaRow:
-    "What of a record of DictSchemaMixin the check of a value needs"
-    __slots__ = (
-        '_model', 'name', 'type_', 'digits', 'selection', 'selection_json')
-
-    def __init__(self, model, name, type_, digits, selection):
-        self._model = model
-        self.name = name
-        self.type_ = type_
-        self.digits = digits
-        self.selection = selection
-        self.selection_json = DictSchemaMixin.get_selection_json(
-            self, 'selection_json')
-
-    @property
-    def string(self):
-        schema, = self._model.search([('name', '=', self.name)])
-        return schema.string
 
 
 def _evaluator(source):
@@ -323,10 +295,7 @@ def has_digits(value, integer, decimal):
 
 
 def is_of_schema(value, schema):
-    """Return whether a value is of the type of a schema.
-
-    :param schema: a record of DictSchemaMixin, or its SchemaRow.
-    """
+    "Return whether a value is of the type of a record of DictSchemaMixin"
     type_ = schema.type_
     if type_ == 'boolean':
         return isinstance(value, bool)
