@@ -27,14 +27,14 @@ class CriteriaMixin(SealedMixin):
                 }))
 
     @classmethod
-    def _sealed_dict_schema(cls, patient, name):
-        return {c.name: c for c in patient.protocol.criteria}
+    def _sealed_dict_names(cls, patient, name):
+        return {c.name for c in patient.protocol.criteria}
 
     @classmethod
     def _check_sealed_dict(cls, patient, name, schemas):
-        super()._check_sealed_dict(patient, name, schemas)
-        for key, value in (patient.criteria or {}).items():
-            schemas[key].check_value(value, patient.rec_name)
+        criteria = {c.name: c for c in patient.protocol.criteria}
+        for key, value in patient.criteria.items():
+            criteria[key].check_value(value, patient.rec_name)
 
     @classmethod
     def _after_unseal(cls, rows, names):

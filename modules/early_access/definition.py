@@ -7,7 +7,7 @@ from dateutil.relativedelta import relativedelta
 
 from trytond.i18n import gettext
 from trytond.model import (
-    DictSchemaMixin, Index, ModelSQL, ModelView, Unique, fields,
+    Index, ModelSQL, ModelView, Unique, fields,
     sequence_ordered)
 from trytond.pool import Pool
 from trytond.pyson import Eval
@@ -15,6 +15,7 @@ from trytond.tools import slugify
 
 from .exceptions import AnswerError, ProtocolError
 from .national_number import NationalNumberMixin
+from .schema import SchemaMixin
 from .variable import CODE
 
 FORM_KINDS = [
@@ -56,7 +57,7 @@ class DefinitionMixin:
 
 class Criterion(
         NationalNumberMixin, DefinitionMixin, sequence_ordered(),
-        DictSchemaMixin, ModelSQL, ModelView):
+        SchemaMixin, ModelSQL, ModelView):
     "A coded question of eligibility, answered yes, no or unknown"
     __name__ = 'early_access.protocol.criterion'
 

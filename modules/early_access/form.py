@@ -457,14 +457,14 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
         return [(r or p).data_key for p, r in zip(patients, related)]
 
     @classmethod
-    def _sealed_dict_schema(cls, form, name):
-        return {v.name: v for v in form.variables} if form.answers else {}
+    def _sealed_dict_names(cls, form, name):
+        return {v.name for v in form.variables}
 
     @classmethod
     def _check_sealed_dict(cls, form, name, schemas):
-        super()._check_sealed_dict(form, name, schemas)
-        for key, value in (form.answers or {}).items():
-            schemas[key].check_value(value, form.rec_name)
+        variables = {v.name: v for v in form.variables}
+        for key, value in form.answers.items():
+            variables[key].check_value(value, form.rec_name)
 
     @classmethod
     def _after_unseal(cls, rows, names):

@@ -56,7 +56,7 @@ class SealedMixin(SealedCheckMixin, SealedDocumentMixin):
         identifier of the row, is always one of them.
     ``_get_data_key(values)`` or ``_get_data_keys(vlist)``
         the data key of the subject, for the values of new records.
-    ``_sealed_dict_schema(record, name)``
+    ``_sealed_dict_names(record, name)``
         the keys that a sealed Dict may hold.
     """
     __slots__ = ()

@@ -2,9 +2,6 @@
 # this repository contains the full copyright notices and license terms.
 
 import datetime as dt
-import json
-from decimal import Decimal
-from functools import lru_cache
 
 from trytond.i18n import gettext
 from trytond.model import ModelStorage, fields
@@ -19,6 +16,7 @@ from trytond.tools.domain_inversion import eval_domain, parse
 from trytond.transaction import Transaction, inactive_records
 
 from .exceptions import SealedValueError
+from .schema import has_digits
 
 __all__ = ['SealedCheckMixin']
 
@@ -216,43 +214,39 @@ class SealedCheckMixin(ModelStorage):
 
         :param keys: the keys of the documents by record.
         """
-        schemas = {
-            r: cls._sealed_dict_schema(r, name) for r in keys if keys[r]}
-        if free := [r for r, schema in schemas.items() if schema is None]:
-            pool = Pool()
-            Schema = pool.get(cls._fields[name].schema_model)
-            names = set().union(*(keys[r] for r in free))
-            known = {
-                s.name: s
-                for s in Schema.search([('name', 'in', list(names))])}
-            schemas.update(dict.fromkeys(free, known))
-        for record, schema in schemas.items():
-            if not schema.keys() >= keys[record]:
+        pool = Pool()
+        Schema = pool.get(cls._fields[name].schema_model)
+        keys = {r: k for r, k in keys.items() if k}
+        schemas = Schema.schemas(set().union(*keys.values()))
+        for record in keys:
+            names = cls._sealed_dict_names(record, name)
+            if names is None:
+                names = schemas.keys()
+            if not names >= keys[record]:
                 # The key comes from outside: it is not repeated
                 cls._refuse(
                     SealedValueError, 'msg_sealed_dict_key', name, record)
-            cls._check_sealed_dict(record, name, schema)
+            cls._check_sealed_dict(record, name, schemas)
 
     @classmethod
-    def _sealed_dict_schema(cls, record, name):
-        """Return the keys that the sealed Dict of a record may hold.
-
-        :returns: the records of the schema model by name; None for all those
-            that exist.
-        """
+    def _sealed_dict_names(cls, record, name):
+        "Return the keys that a sealed Dict may hold, None for any that exists"
 
     @classmethod
     def _check_sealed_dict(cls, record, name, schemas):
         """Check the values of a sealed Dict against their schemas.
 
-        :param schemas: the schemas by name, all the keys being known.
+        :param schemas: the Schema by name of all the keys.
         :raises SealedValueError: naming the record, the field and the key.
         """
         for key, value in getattr(record, name).items():
-            if value is not None and not is_of_schema(value, schemas[key]):
+            if value is not None and not schemas[key].accepts(value):
+                pool = Pool()
+                Schema = pool.get(cls._fields[name].schema_model)
+                schema, = Schema.search([('name', '=', key)])
                 cls._refuse(
                     SealedValueError, 'msg_sealed_dict_value', name, record,
-                    key=schemas[key].string)
+                    key=schema.string)
 
     @classmethod
     def _refuse(cls, error, message, name, record, **variables):
@@ -284,47 +278,3 @@ def _is_pyson(source):
     elif not isinstance(source, (list, tuple)):
         return False
     return any(map(_is_pyson, source))
-
-
-def has_digits(value, integer, decimal):
-    "Return whether a number has at most so many digits around its point"
-    number = Decimal(str(value))
-    return (
-        (integer is None or not number or number.adjusted() < integer)
-        and (decimal is None or number.as_tuple().exponent >= -decimal))
-
-
-def is_of_schema(value, schema):
-    "Return whether a value is of the type of a record of DictSchemaMixin"
-    type_ = schema.type_
-    if type_ == 'boolean':
-        return isinstance(value, bool)
-    elif type_ == 'integer':
-        return isinstance(value, int) and not isinstance(value, bool)
-    elif type_ == 'float':
-        return (isinstance(value, (int, float))
-            and not isinstance(value, bool)
-            and has_digits(value, None, schema.digits))
-    elif type_ == 'numeric':
-        return (isinstance(value, (int, Decimal))
-            and not isinstance(value, bool)
-            and has_digits(value, None, schema.digits))
-    elif type_ in {'char', 'color'}:
-        return isinstance(value, str)
-    elif type_ == 'date':
-        return (isinstance(value, dt.date)
-            and not isinstance(value, dt.datetime))
-    elif type_ == 'datetime':
-        return isinstance(value, dt.datetime)
-    choices = _choices(schema.selection_json)
-    if type_ == 'selection':
-        return isinstance(value, str) and value in choices
-    elif type_ == 'multiselection':
-        return (isinstance(value, (list, tuple))
-            and choices.issuperset(value))
-    return False
-
-
-@lru_cache(maxsize=1024)
-def _choices(selection_json):
-    return frozenset(dict(json.loads(selection_json)))

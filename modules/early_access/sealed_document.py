@@ -43,31 +43,29 @@ def _scalar(value):
     return encode_basestring_ascii(value)
 
 
-class Joined(Expression):
-    "The parts in one text, null if one of them is"
-    __slots__ = ('parts',)
+class OpeningColumn(Expression):
+    """The document with what opens it: row, wrapped key, kek.
 
-    def __init__(self, *parts):
-        self.parts = parts
+    It is null if the key is destroyed. It is one column because the server
+    spends more on a column of a row than on its decryption, and written as
+    text because making it of parts would take longer than reading it.
+    """
+    __slots__ = ('table', 'key')
 
-    def __str__(self):
-        return '(' + " || ' ' || ".join(map(str, self.parts)) + ')'
-
-    @property
-    def params(self):
-        return ()
-
-
-class Hexadecimal(Expression):
-    __slots__ = ('column',)
-
-    def __init__(self, column):
-        self.column = column
+    def __init__(self, table, key):
+        self.table = table
+        self.key = key
 
     def __str__(self):
-        if backend.name == 'sqlite':
-            return f'HEX({self.column})'
-        return f"ENCODE({self.column}, 'hex')"
+        table = self.table
+        hexadecimal = "HEX({})" if backend.name == 'sqlite' else (
+            "ENCODE({}, 'hex')")
+        sealed = hexadecimal.format(table.sealed)
+        wrapped = hexadecimal.format('wrapped')
+        return (
+            f"({table.uuid} || ' ' || {sealed} || ' ' || ("
+            f"SELECT {wrapped} || ' ' || kek FROM {self.key} AS k "
+            f"WHERE k.id = {table.data_key}))")
 
     @property
     def params(self):
@@ -157,16 +155,8 @@ class SealedDocumentMixin(ModelStorage):
 
     @classmethod
     def column_sealed_envelope(cls, tables):
-        """The document with what opens it: row, wrapped key, kek.
-
-        It comes in one column because the server spends more on a column of
-        a row than on its decryption. It is null if the key is destroyed.
-        """
         table, _ = tables[None]
-        key, _ = cls.data_key._get_target_tables(tables, cls)[None]
-        return Joined(
-            table.uuid, Hexadecimal(table.sealed), Hexadecimal(key.wrapped),
-            key.kek)
+        return OpeningColumn(table, cls.data_key.get_target().__table__())
 
     @classmethod
     def _get_data_key(cls, values):

@@ -1,13 +1,11 @@
 # This file is part of Early Access.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
-import datetime as dt
 import re
-from decimal import Decimal
 
 from trytond.i18n import gettext
 from trytond.model import (
-    DictSchemaMixin, Index, ModelSQL, ModelView, Unique, fields,
+    Index, ModelSQL, ModelView, Unique, fields,
     sequence_ordered)
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
@@ -15,6 +13,7 @@ from trytond.pyson import Eval, If
 
 from .exceptions import AnswerError, VariableError
 from .national_number import NationalNumberMixin
+from .schema import Schema, SchemaMixin
 
 CODE = re.compile(r'^[a-z][a-z0-9_]{0,39}$')
 
@@ -36,7 +35,7 @@ CATEGORIES = [
 
 
 class Variable(
-        NationalNumberMixin, sequence_ordered(), DictSchemaMixin, ModelSQL,
+        NationalNumberMixin, sequence_ordered(), SchemaMixin, ModelSQL,
         ModelView):
     """A typed variable of a protocol.
 
@@ -139,19 +138,7 @@ class Variable(
         """
         if value is None or value == ():
             return
-        checks = {
-            'integer': lambda v: (
-                isinstance(v, int) and not isinstance(v, bool)),
-            'numeric': lambda v: (
-                isinstance(v, Decimal) and v.is_finite()
-                or isinstance(v, int) and not isinstance(v, bool)),
-            'date': lambda v: (
-                isinstance(v, dt.date) and not isinstance(v, dt.datetime)),
-            'selection': lambda v: v in self.choices,
-            'multiselection': lambda v: (
-                isinstance(v, (list, tuple)) and set(v) <= self.choices),
-            }
-        if not checks[self.type_](value):
+        if not self.schema.accepts(value):
             raise AnswerError(gettext(
                     'early_access.msg_answer_type',
                     variable=self.string,
@@ -168,7 +155,11 @@ class Variable(
                     unit=self.unit or '',
                     record=where))
 
-    type_string = DictSchemaMixin.type_.translated('type_')
+    type_string = SchemaMixin.type_.translated('type_')
+
+    @property
+    def schema(self):
+        return Schema(self.name, self.type_, self.digits, self.choices)
 
     def is_unusual(self, value):
         return (

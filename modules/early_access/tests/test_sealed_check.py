@@ -5,7 +5,6 @@ import datetime as dt
 from decimal import Decimal
 from unittest.mock import patch
 
-from trytond.modules.early_access.sealed_check import is_of_schema
 from trytond.modules.early_access.sealed_document import SealedDocumentMixin
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
@@ -36,11 +35,11 @@ class SealedCheckTestCase(ProgrammeTestCase):
         for variable in variables:
             with self.subTest(variable=variable.name):
                 self.assertEqual(
-                    [v for v in values if is_of_schema(v, variable)],
+                    [v for v in values if variable.schema.accepts(v)],
                     expected[variable.type_])
                 if variable.type_ == 'selection':
                     for choice in variable.choices:
-                        self.assertTrue(is_of_schema(choice, variable))
+                        self.assertTrue(variable.schema.accepts(choice))
 
     @with_transaction()
     def test_opened_once(self):
