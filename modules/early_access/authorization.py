@@ -1,6 +1,8 @@
 # This file is part of Early Access.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+from decimal import Decimal
+
 from sql.aggregate import Count
 
 from trytond.i18n import gettext
@@ -114,6 +116,15 @@ class Authorization(
         help="The key of the digests by which duplicates are found.")
     ended_by = user_field("Ended By")
     ended_at = time_field("Ended At")
+    missing_limit = fields.Numeric(
+        "Missing Limit", digits=(1, 4), required=True,
+        domain=[
+            ('missing_limit', '>=', 0),
+            ('missing_limit', '<=', 1),
+            ],
+        help="HAS expects that at most 10% of the data are missing.")
+    missing_rate = fields.Function(
+        fields.Numeric("Missing Rate", digits=(1, 4)), 'get_missing_rate')
     state = fields.Selection([
             ('draft', "Draft"),
             ('filed', "Filed"),
@@ -196,8 +207,18 @@ class Authorization(
         return 'pre_ma'
 
     @staticmethod
+    def default_missing_limit():
+        return Decimal('0.1')
+
+    @staticmethod
     def default_state():
         return 'draft'
+
+    @classmethod
+    def get_missing_rate(cls, authorizations, name):
+        pool = Pool()
+        Completeness = pool.get('early_access.completeness')
+        return Completeness.missing_rates(authorizations)
 
     @classmethod
     def get_active_patients(cls, authorizations, name):
@@ -307,7 +328,9 @@ class Authorization(
         return super().view_attributes() + [
             ('/tree', 'visual',
                 If(Eval('urgency').in_(['expired', 'overdue']), 'danger',
-                    If(Eval('urgency') == 'soon', 'warning',
+                    If((Eval('urgency') == 'soon')
+                        | (Eval('missing_rate', 0)
+                            > Eval('missing_limit', 1)), 'warning',
                         If(Eval('urgency') == 'pending', 'success', '')))),
             ]
 

@@ -28,11 +28,12 @@ class CriteriaMixin(SealedMixin):
 
     @classmethod
     def _sealed_dict_names(cls, patient, name):
-        return {c.name for c in patient.protocol.criteria}
+        return {c.name for c in patient.request_protocol.criteria}
 
     @classmethod
     def _check_sealed_dict(cls, patient, name, schemas):
-        criteria = {c.name: c for c in patient.protocol.criteria}
+        criteria = {
+            c.name: c for c in patient.request_protocol.criteria}
         for key, value in patient.criteria.items():
             criteria[key].check_value(value, patient.rec_name)
 
@@ -50,7 +51,7 @@ class CriteriaMixin(SealedMixin):
         in_ = fields.SQL_OPERATORS['in']
         cursor.execute(*table.join(
                 criterion,
-                condition=criterion.protocol == table.protocol).select(
+                condition=criterion.protocol == table.request_protocol).select(
                 table.id, criterion.name,
                 where=in_(table.id, [r['id'] for r in rows])))
         for patient, name in cursor:
@@ -64,7 +65,8 @@ class CriteriaMixin(SealedMixin):
     def _check_criteria_answered(self, exception):
         answers = self.criteria or {}
         unanswered = [
-            c for c in self.protocol.criteria if not answers.get(c.name)]
+            c for c in self.request_protocol.criteria
+            if not answers.get(c.name)]
         if unanswered:
             raise exception(gettext(
                     'early_access.msg_patient_criteria_unanswered',

@@ -232,14 +232,29 @@ class DataKey(ModelSQL):
         :returns: the HMAC-SHA-256 of the texts, in hexadecimal.
         :raises DestroyedKeyError: if the key is destroyed.
         """
-        (_, _, kek, wrapped), = cls.wrapped_keys([int(data_key)])
-        if wrapped is None:
+        digests = cls.blind_indexes([data_key], *texts)
+        if not digests:
             raise DestroyedKeyError(
                 gettext('early_access.msg_data_key_destroyed'))
-        _, key = open_key(kek, wrapped)
-        digest = hmac.HMAC(_index_key(key), hashes.SHA256())
-        digest.update(json.dumps(texts).encode('ascii'))
-        return digest.finalize().hex()
+        return digests[int(data_key)]
+
+    @classmethod
+    def blind_indexes(cls, data_keys, *texts):
+        """Return the digests of :meth:`blind_index` under several keys.
+
+        :returns: the digest by id of the key, but of the destroyed ones.
+        """
+        clear = json.dumps(texts).encode('ascii')
+        digests = {}
+        for id_, _, kek, wrapped in cls.wrapped_keys(
+                [int(k) for k in data_keys]):
+            if wrapped is None:
+                continue
+            _, key = open_key(kek, wrapped)
+            digest = hmac.HMAC(_index_key(key), hashes.SHA256())
+            digest.update(clear)
+            digests[id_] = digest.finalize().hex()
+        return digests
 
     @classmethod
     def wrapped_keys(cls, ids):

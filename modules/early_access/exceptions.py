@@ -53,7 +53,23 @@ class ProtocolError(ValidationError):
     pass
 
 
+class ConditionError(ValidationError):
+    pass
+
+
 class AnswerError(ValidationError):
+    pass
+
+
+class AdverseEventError(AccessError):
+    pass
+
+
+class QueryError(ValidationError):
+    pass
+
+
+class CorrectionError(ValidationError):
     pass
 
 
@@ -206,4 +222,28 @@ class LotShelfLifeError(UserError):
 
 
 class ShipmentQuantityError(UserError):
+    pass
+
+
+class CSVFileError(UserError):
+    "A CSV file is refused as a whole"
+
+
+class DictionaryError(UserError):
+    "A data dictionary cannot be imported"
+
+
+class CodeListImportError(UserError):
+    pass
+
+
+class DataExportError(UserError):
+    pass
+
+
+class DataExportAccessError(AccessError):
+    pass
+
+
+class QuestionnaireError(UserError):
     pass

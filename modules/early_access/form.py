@@ -1,44 +1,49 @@
 # This file is part of Early Access.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
-import datetime as dt
-from collections import defaultdict
+from collections import Counter
+from functools import wraps
 
-from sql import Window
-from sql.aggregate import Count, Max
-from sql.functions import RowNumber
+from sql import Null
+from sql.aggregate import Max
 
 from trytond.i18n import gettext
 from trytond.model import (
     Index, ModelSQL, ModelView, Unique, Workflow, fields)
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
-from trytond.pyson import Eval, If
-from trytond.tools.immutabledict import ImmutableDict
-from trytond.transaction import Transaction, without_check_access
+from trytond.pyson import Bool, Eval, If
+from trytond.transaction import Transaction
 
+from .adverse_event import AdverseEventMixin
+from .answers import OPEN_STATES, AnswersMixin
+from .collection_mode import CollectionModeMixin
+from .definition import FORM_KINDS, REPEATED_KINDS
 from .exceptions import (
     FormAccessError, FormError, FormIncompleteError, UnusualAnswerWarning)
-from .definition import FORM_KINDS
-from .sealed import Sealed, SealedMixin
+from .schedule import ScheduleMixin
+from .sealed import Sealed
 from .workflow import (
     ProgrammeWorkflow, guarded, stamped, time_field, user_field)
 
-OPEN_STATES = ['expected', 'draft']
-# ICH E2A
-SERIOUSNESS = [
-    ('none', "Not serious"),
-    ('death', "Death"),
-    ('life', "Life-threatening"),
-    ('hospitalisation', "Hospitalisation or its prolongation"),
-    ('disability', "Disability or incapacity"),
-    ('anomaly', "Congenital anomaly"),
-    ('important', "Medically important"),
-    ]
+
+def with_groups(func):
+    "Do to the repeated groups what is done to the forms they are part of."
+    @wraps(func)
+    def wrapper(cls, forms):
+        groups = [g for f in forms for g in f.groups]
+        return func(cls, cls.browse([*forms, *groups]))
+    return wrapper
 
 
-class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
-    """A form that the protocol prescribes for a patient, with its answers."""
+class Form(
+        CollectionModeMixin, AdverseEventMixin, AnswersMixin, ScheduleMixin,
+        ProgrammeWorkflow, ModelSQL, ModelView):
+    """A form that the protocol prescribes for a patient, with its answers.
+
+    What is repeated, such as a concomitant treatment, is a form too, that is
+    part of another.
+    """
     __name__ = 'early_access.form'
 
     _created = {
@@ -57,13 +62,18 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
         domain=[
             If(Eval('id', -1) < 0,
                 [
-                    ('kind', '=', 'adverse_event'),
+                    ('kind', 'in', REPEATED_KINDS),
                     ('protocol.patients', '=', Eval('patient', -1)),
+                    If(Bool(Eval('_parent_parent', {}).get('definition')),
+                        ('parent', '=', Eval(
+                                '_parent_parent', {}).get('definition', -1)),
+                        ('kind', '!=', 'group')),
                     ],
                 []),
             ],
         states=_created,
-        help="The protocol makes the forms, but for the adverse events.")
+        help="The protocol makes the forms, but for the events and the "
+        "repeated groups.")
     kind = fields.Selection(
         FORM_KINDS, "Kind", required=True, readonly=True, sort=False)
     related_person = fields.Many2One(
@@ -80,23 +90,47 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
         'early_access.protocol.visit', "Visit", readonly=True,
         ondelete='RESTRICT')
     repetition = fields.Integer("Repetition", required=True, readonly=True)
-    earliest_date = fields.Date("From", readonly=True)
-    due_date = fields.Date("Due", readonly=True)
-    latest_date = fields.Date("Until", readonly=True)
-    overdue = fields.Function(
-        fields.Boolean("Overdue"), 'get_overdue', searcher='search_overdue')
-    answers = Sealed(fields.Dict(
-            'early_access.variable', "Answers",
+    parent = fields.Many2One(
+        'early_access.form', "Part Of", readonly=True, ondelete='CASCADE',
+        states={
+            'invisible': ~Eval('parent'),
+            })
+    groups = fields.One2Many(
+        'early_access.form', 'parent', "Repeated",
+        domain=[
+            ('definition.parent', '=', Eval('definition', -1)),
+            ('patient', '=', Eval('patient', -1)),
+            ],
+        states={
+            'invisible': ~Bool(Eval('has_groups')),
+            'readonly': ~Eval('state').in_(OPEN_STATES),
+            },
+        help="What is to be told as often as there is: treatments, events.")
+    has_groups = fields.Function(
+        fields.Boolean("Has Groups"), 'on_change_with_has_groups')
+    code_list = fields.Function(
+        fields.Many2One('early_access.code_list', "Code List"),
+        'on_change_with_code_list')
+    code = Sealed(fields.Many2One(
+            'early_access.code', "Code",
+            domain=[
+                ('code_list', '=', Eval('code_list', -1)),
+                ],
             states={
                 'readonly': ~Eval('state').in_(OPEN_STATES),
-                }))
-    seriousness = Sealed(fields.MultiSelection(
-            SERIOUSNESS, "Seriousness", sort=False,
-            states={
-                'readonly': ~Eval('state').in_(OPEN_STATES),
-                'invisible': Eval('kind') != 'adverse_event',
+                'invisible': ~Eval('code_list'),
                 },
-            help="Why the event is serious, or that it is not."))
+            help="What it is about, in the code list."))
+    queries = fields.One2Many(
+        'early_access.query', 'form', "Queries",
+        states={
+            'invisible': Eval('state').in_(OPEN_STATES),
+            })
+    corrections = fields.One2Many(
+        'early_access.form.correction', 'form', "Corrections", readonly=True,
+        states={
+            'invisible': Eval('state').in_(OPEN_STATES),
+            })
     submitted_by = user_field("Submitted By")
     submitted_at = time_field("Submitted At")
     verified_by = user_field("Verified By")
@@ -135,6 +169,10 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
                 Index(
                     t, (t.patient, Index.Range()),
                     (t.state, Index.Equality(cardinality='low'))),
+                Index(t, (t.parent, Index.Range())),
+                Index(
+                    t, (t.day_zero, Index.Range()),
+                    where=t.handover != Null),
                 Index(
                     t, (t.latest_date, Index.Range()),
                     where=t.state.in_(OPEN_STATES)),
@@ -149,24 +187,32 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
             ('verified', 'locked'),
             ('expected', 'not_applicable'),
             ('draft', 'not_applicable'),
+            ('not_applicable', 'expected'),
+            ('verified', 'submitted'),
             }
+        # A group goes with the form of which it is a part
+        part = Bool(Eval('parent'))
         cls._buttons.update(
             reopen={
-                'invisible': Eval('state') != 'submitted',
+                'invisible': (Eval('state') != 'submitted') | part,
                 'icon': 'tryton-back',
+                'depends': ['state', 'parent'],
+                },
+            correct={
+                'invisible': ~Eval('state').in_(['submitted', 'verified']),
                 'depends': ['state'],
                 },
             submit={
-                'invisible': ~Eval('state').in_(OPEN_STATES),
-                'depends': ['state'],
+                'invisible': ~Eval('state').in_(OPEN_STATES) | part,
+                'depends': ['state', 'parent'],
                 },
             verify={
-                'invisible': Eval('state') != 'submitted',
-                'depends': ['state'],
+                'invisible': (Eval('state') != 'submitted') | part,
+                'depends': ['state', 'parent'],
                 },
             lock={
-                'invisible': Eval('state') != 'verified',
-                'depends': ['state'],
+                'invisible': (Eval('state') != 'verified') | part,
+                'depends': ['state', 'parent'],
                 })
 
     @staticmethod
@@ -185,98 +231,32 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
     def search_company(cls, name, clause):
         return [('patient.' + clause[0], *clause[1:])]
 
-    @fields.depends('definition')
+    @fields.depends('definition', methods=['on_change_answers'])
     def on_change_definition(self):
         if self.definition:
             self.kind = self.definition.kind
-            self.answers = {v.name: None for v in self.variables}
+            self.code_list = self.definition.code_list
+            self.answers = None
+            self.on_change_answers()
 
-    @classmethod
-    def get_overdue(cls, forms, name):
-        pool = Pool()
-        Date = pool.get('ir.date')
-        today = Date.today()
-        return {
-            f.id: bool(
-                f.state in OPEN_STATES and f.latest_date
-                and f.latest_date < today)
-            for f in forms}
+    @fields.depends('parent', '_parent_parent.patient')
+    def on_change_parent(self):
+        if self.parent:
+            self.patient = self.parent.patient
 
-    @classmethod
-    def search_overdue(cls, name, clause):
-        _, operator, value = clause
-        overdue = cls.overdue_domain()
-        if (operator == '=') == bool(value):
-            return overdue
-        return ['NOT', overdue]
+    @fields.depends('definition')
+    def on_change_with_has_groups(self, name=None):
+        return bool(self.definition and self.definition.groups)
 
-    @classmethod
-    def overdue_domain(cls):
-        pool = Pool()
-        Date = pool.get('ir.date')
-        return [
-            ('state', 'in', OPEN_STATES),
-            ('latest_date', '<', Date.today()),
-            ]
-
-    @classmethod
-    def overdue_count(cls, patients):
-        "The number of overdue forms by id of patient, where there are some."
-        if not patients:
-            return {}
-        cursor = Transaction().connection.cursor()
-        cursor.execute(*cls.overdue_query(patients))
-        return dict(cursor.fetchall())
-
-    @classmethod
-    def overdue_query(cls, patients=None):
-        "The SQL query of the patient and the number of overdue forms."
-        pool = Pool()
-        Date = pool.get('ir.date')
-        table = cls.__table__()
-        where = (
-            table.state.in_(OPEN_STATES)
-            & (table.latest_date < Date.today()))
-        if patients is not None:
-            where &= fields.SQL_OPERATORS['in'](
-                table.patient, [p.id for p in patients])
-        return table.select(
-            table.patient, Count(table.id).as_('overdue'),
-            where=where, group_by=table.patient)
-
-    @classmethod
-    def next_due(cls, patients):
-        "The (id, due date) of the next open form by id of patient."
-        table = cls.__table__()
-        cursor = Transaction().connection.cursor()
-        in_ = fields.SQL_OPERATORS['in']
-        result = {}
-        if not patients:
-            return result
-        window = Window(
-            [table.patient],
-            order_by=[table.due_date.asc.nulls_first, table.id.asc])
-        ranked = table.select(
-            table.patient, table.id, table.due_date,
-            RowNumber(window=window).as_('rank'),
-            where=in_(table.patient, [p.id for p in patients])
-            & table.state.in_(OPEN_STATES))
-        cursor.execute(*ranked.select(
-                ranked.patient, ranked.id, ranked.due_date,
-                where=ranked.rank == 1))
-        for patient, id_, due_date in cursor:
-            if isinstance(due_date, str):
-                # SQLite does not know the type of a sub-query's column
-                due_date = dt.date.fromisoformat(due_date)
-            result[patient] = (id_, due_date)
-        return result
+    @fields.depends('definition')
+    def on_change_with_code_list(self, name=None):
+        return self.definition.code_list if self.definition else None
 
     def get_rec_name(self, name):
         label = self.definition.name
         if self.visit:
             label = f'{label} {self.visit.name}'
-        person = self.related_person or self.patient
-        return f'{label} - {person.rec_name}'
+        return f'{label} - {self.person.rec_name}'
 
     @classmethod
     def search_rec_name(cls, name, clause):
@@ -294,66 +274,14 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
             ('/tree', 'visual',
                 If(Eval('overdue', False), 'danger',
                     If(Eval('state') == 'not_applicable', 'muted', ''))),
+            ('//page[@id="computed"]', 'states', {
+                    'invisible': ~Eval('computed') & ~Eval('confirmed'),
+                    }),
+            ('//page[@id="pharmacovigilance"] | //group[@id="event"]',
+                'states', {
+                    'invisible': Eval('kind') != 'adverse_event',
+                    }),
             ]
-
-    # Expected forms
-
-    @classmethod
-    def _expected(cls, patient, definition, visit=None, dates=None):
-        earliest, due, latest = dates or (None, None, None)
-        return {
-            'patient': patient.id,
-            'definition': definition.id,
-            'visit': visit.id if visit else None,
-            'earliest_date': earliest,
-            'due_date': due,
-            'latest_date': latest,
-            }
-
-    @classmethod
-    def expect_access(cls, patients):
-        "The access form of each new request."
-        to_create = []
-        for patient in patients:
-            definition = patient.protocol.form_definition('access')
-            to_create.append(cls._expected(patient, definition))
-        cls.create(to_create)
-
-    @classmethod
-    def schedule(cls, patients):
-        "The initiation form and those of the calendar of visits."
-        to_create = []
-        for patient in patients:
-            protocol = patient.protocol
-            start = patient.first_administration_date
-            definition = protocol.form_definition('initiation')
-            to_create.append(cls._expected(
-                    patient, definition,
-                    dates=definition.dates(start)))
-            for visit in protocol.visits:
-                dates = visit.dates(start)
-                for form in visit.forms:
-                    to_create.append(
-                        cls._expected(patient, form, visit, dates))
-        cls.create(to_create)
-
-    @classmethod
-    def discontinue(cls, patients):
-        """Expect the discontinuation form, and no longer what was due after
-        the treatment was stopped."""
-        to_create, to_close = [], []
-        for patient in patients:
-            stop = patient.discontinuation_date
-            for form in patient.forms:
-                if (form.state in OPEN_STATES
-                        and form.earliest_date
-                        and form.earliest_date > stop):
-                    to_close.append(form)
-            definition = patient.protocol.form_definition('discontinuation')
-            to_create.append(cls._expected(
-                    patient, definition, dates=definition.dates(stop)))
-        cls.not_applicable(to_close)
-        cls.create(to_create)
 
     # Transitions
 
@@ -365,6 +293,7 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
     @classmethod
     @guarded('submitted')
     @ModelView.button
+    @with_groups
     @Workflow.transition('draft')
     def reopen(cls, forms):
         cls.write(forms, {
@@ -375,6 +304,7 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
     @classmethod
     @guarded(*OPEN_STATES)
     @ModelView.button
+    @with_groups
     @Workflow.transition('submitted')
     @stamped('submitted')
     def submit(cls, forms):
@@ -385,8 +315,8 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
         """
         pool = Pool()
         Warning = pool.get('res.user.warning')
+        cls.check_all_complete(forms)
         for form in forms:
-            form.check_complete()
             unusual = form.unusual_answers()
             if unusual:
                 name = Warning.format('unusual_answers', [form])
@@ -396,54 +326,77 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
                             form=form.rec_name,
                             variables='\n'.join(
                                 f'- {v.string}' for v in unusual)))
+                form.confirm()
+        cls.save(forms)
 
     @classmethod
     @guarded('submitted')
     @ModelView.button
+    @with_groups
     @Workflow.transition('verified')
     @stamped('verified')
     def verify(cls, forms):
+        cls.check_all_complete(forms)
         for form in forms:
-            form.check_complete()
+            if any(q.state != 'closed' for q in form.queries):
+                raise FormError(gettext(
+                        'early_access.msg_form_queries', form=form.rec_name))
+
+    @classmethod
+    @Workflow.transition('submitted')
+    def verify_again(cls, forms):
+        "A verified form was corrected."
+        cls.write(forms, {'verified_by': None, 'verified_at': None})
+
+    @classmethod
+    @guarded('submitted', 'verified')
+    @ModelView.button_action('early_access.act_correction_form')
+    def correct(cls, forms):
+        "Prepare the correction of a form that was submitted."
+        pool = Pool()
+        Correction = pool.get('early_access.form.correction')
+        if forms:
+            form, = forms
+            return {'res_id': [Correction.prepare(form).id]}
 
     @classmethod
     @guarded('verified')
     @ModelView.button
+    @with_groups
     @Workflow.transition('locked')
     @stamped('locked')
     def lock(cls, forms):
         "Close the form for good."
 
     @classmethod
+    @with_groups
     @Workflow.transition('not_applicable')
     def not_applicable(cls, forms):
         "Nothing is expected any more."
 
-    # Answers
+    @classmethod
+    @Workflow.transition('expected')
+    def expect(cls, forms):
+        "The conditions of the form are fulfilled again."
 
-    @property
-    def variables(self):
-        return [q.variable for q in self.definition.questions]
-
-    def check_complete(self):
-        answers = self.answers or {}
-        missing = [
-            q.variable for q in self.definition.questions
-            if q.required and answers.get(q.variable.name) in (None, ())]
-        if missing:
+    @classmethod
+    def check_all_complete(cls, forms):
+        "Raise FormIncompleteError naming all that is missing in the forms."
+        lines = []
+        for form in forms:
+            prefix = f'{form.group_name}: ' if form.parent else ''
+            lines += [f'- {prefix}{line}' for line in form.incomplete()]
+        if lines:
             raise FormIncompleteError(gettext(
                     'early_access.msg_form_incomplete',
-                    form=self.rec_name,
-                    variables='\n'.join(f'- {v.string}' for v in missing)))
-        if self.kind == 'adverse_event' and not self.seriousness:
-            raise FormIncompleteError(gettext(
-                    'early_access.msg_form_seriousness_missing',
-                    form=self.rec_name, **self.__names__('seriousness')))
+                    form=forms[0].rec_name,
+                    variables='\n'.join(lines)))
 
-    def unusual_answers(self):
-        answers = self.answers or {}
-        return [
-            v for v in self.variables if v.is_unusual(answers.get(v.name))]
+    @property
+    def group_name(self):
+        return f'{self.definition.name} {self.repetition}'
+
+    # Storage
 
     @classmethod
     def _get_data_keys(cls, vlist):
@@ -457,68 +410,38 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
         return [(r or p).data_key for p, r in zip(patients, related)]
 
     @classmethod
-    def _sealed_dict_names(cls, form, name):
-        return {v.name for v in form.variables}
-
-    @classmethod
-    def _check_sealed_dict(cls, form, name, schemas):
-        variables = {v.name: v for v in form.variables}
-        for key, value in form.answers.items():
-            variables[key].check_value(value, form.rec_name)
-
-    @classmethod
-    def _after_unseal(cls, rows, names):
-        super()._after_unseal(rows, names)
-        if 'answers' not in names:
-            return
-        pool = Pool()
-        Question = pool.get('early_access.protocol.form.question')
-        with without_check_access():
-            questions = Question.search([
-                    ('form', 'in', list({r['definition'] for r in rows})),
-                    ])
-        variables = defaultdict(list)
-        for question in questions:
-            variables[question.form.id].append(question.variable.name)
-        for row in rows:
-            if row['sealed_state'] == 'readable':
-                answers = row['answers'] or {}
-                row['answers'] = ImmutableDict(
-                    (n, answers.get(n)) for n in variables[row['definition']])
-
-    @classmethod
     def preprocess_values(cls, mode, values):
         pool = Pool()
         Definition = pool.get('early_access.protocol.form')
-        values = super().preprocess_values(mode, values)
         if mode == 'create' and values.get('definition'):
-            values['kind'] = Definition(values['definition']).kind
-            if values['kind'] == 'adverse_event' and values.get('patient'):
-                values['repetition'] = cls._next_repetition(values)
-        return values
+            values = {
+                **values, 'kind': Definition(values['definition']).kind}
+        return super().preprocess_values(mode, values)
 
     @classmethod
-    def _next_repetition(cls, values):
+    def _seal_values(cls, vlist):
+        cls._set_repetition(vlist)
+        return super()._seal_values(vlist)
+
+    @classmethod
+    def _set_repetition(cls, vlist):
+        "Number what is repeated, after what is there already."
         table = cls.__table__()
         cursor = Transaction().connection.cursor()
-        cursor.execute(*table.select(
-                Max(table.repetition),
-                where=(table.patient == values['patient'])
-                & (table.definition == values['definition'])))
-        last, = cursor.fetchone()
-        return (last or 0) + 1
-
-    @classmethod
-    def validate_fields(cls, forms, field_names):
-        super().validate_fields(forms, field_names)
-        if field_names is None or 'seriousness' in field_names:
-            for form in forms:
-                seriousness = form.seriousness or ()
-                if 'none' in seriousness and len(seriousness) > 1:
-                    raise FormError(gettext(
-                            'early_access.msg_form_seriousness',
-                            form=form.rec_name,
-                            **cls.__names__('seriousness')))
+        numbers = Counter()
+        for values in vlist:
+            if values['kind'] not in REPEATED_KINDS:
+                continue
+            key = values['patient'], values['definition']
+            if key not in numbers:
+                cursor.execute(*table.select(
+                        Max(table.repetition),
+                        where=(table.patient == values['patient'])
+                        & (table.definition == values['definition'])))
+                numbers[key], = cursor.fetchone()
+                numbers[key] = numbers[key] or 0
+            numbers[key] += 1
+            values['repetition'] = numbers[key]
 
     @classmethod
     def check_modification(cls, mode, forms, values=None, external=False):
@@ -527,34 +450,62 @@ class Form(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
         if not external:
             return
         for form in forms:
-            if mode == 'create' and (
-                    form.kind != 'adverse_event'
-                    or form.definition.protocol != form.patient.protocol):
-                raise FormAccessError(gettext(
-                        'early_access.msg_form_create',
-                        form=form.rec_name))
-            elif mode == 'write' and form.state not in OPEN_STATES:
+            if mode == 'create':
+                form._check_creation()
+            elif (mode == 'write' and form.state not in OPEN_STATES
+                    and not cls._is_vigilance()):
                 raise AccessError(gettext(
                         'early_access.msg_form_not_editable',
                         form=form.rec_name,
                         state=form.state_string))
-            elif mode == 'delete':
+            elif mode == 'delete' and not (
+                    form.parent and form.parent.state in OPEN_STATES):
                 raise AccessError(gettext(
                         'early_access.msg_form_delete',
                         form=form.rec_name))
 
+    def _check_creation(self):
+        "Raise FormAccessError unless users may add the form."
+        parent = self.parent
+        if self.kind == 'group':
+            valid = (
+                parent and parent.state in OPEN_STATES
+                and parent.patient == self.patient
+                and parent.definition == self.definition.parent)
+        else:
+            valid = (
+                self.kind in REPEATED_KINDS and not parent
+                and self.definition.protocol == self.patient.protocol)
+        if not valid:
+            raise FormAccessError(gettext(
+                    'early_access.msg_form_create',
+                    form=self.rec_name))
+
     @classmethod
     def on_modification(cls, mode, forms, field_names=None):
+        pool = Pool()
+        Patient = pool.get('early_access.patient')
         super().on_modification(mode, forms, field_names=field_names)
-        if mode == 'write' and 'answers' in field_names:
+        if mode == 'write' and field_names & {'answers', 'visit_date'}:
             expected = [f for f in forms if f.state == 'expected']
             if expected:
                 cls.start(expected)
+        elif mode == 'write' and 'state' in field_names:
+            # What the conditions of other forms depend on may have changed
+            cls.update_schedule(Patient.browse(list({
+                            f.patient.id for f in forms
+                            if f.state == 'submitted'})))
 
     @classmethod
     def copy(cls, forms, default=None):
         default = default.copy() if default is not None else {}
-        for name in ['submitted', 'verified', 'locked']:
+        for name in [
+                'submitted', 'verified', 'locked', 'handed_over',
+                'acknowledged']:
             default.setdefault(f'{name}_by')
             default.setdefault(f'{name}_at')
+        for name in [
+                'handover', 'case_number', 'day_zero', 'queries',
+                'corrections']:
+            default.setdefault(name)
         return super().copy(forms, default=default)

@@ -43,6 +43,11 @@ class PersonMixin(SealedMixin):
     _identity = (
         'surname_letters', 'first_name_letters', 'sex', 'birth_month')
 
+    @property
+    def earliest_birth(self):
+        "The date of birth, or the first day of the month."
+        return getattr(self, 'birth_date', None) or self.birth_month
+
     @fields.depends('birth_month')
     def on_change_with_birth_month(self):
         if self.birth_month:

@@ -4,16 +4,20 @@
 from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
 
-from . import routes  # noqa: F401
+from . import questionnaire_page, routes  # noqa: F401
 from .exceptions import ResourceError
 
 # CNIL 2022-107 art. 7.3: no notepad area about the patients
 PATIENT_MODELS = frozenset({
         'early_access.patient',
         'early_access.related_person',
+        'early_access.patient.protocol_change',
         'early_access.form',
+        'early_access.form.correction',
+        'early_access.query',
         'early_access.order',
         'early_access.order.line',
+        'early_access.questionnaire.access',
         })
 
 
@@ -68,3 +72,18 @@ class Email(PatientResourceMixin, metaclass=PoolMeta):
         return super().send(
             to=to, cc=cc, bcc=bcc, subject=subject, body=body, files=files,
             record=record, reports=reports, attachments=attachments)
+
+
+class Cron(metaclass=PoolMeta):
+    __name__ = 'ir.cron'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.method.selection += [
+            ('early_access.completeness|compute_all',
+                "Count the Completeness"),
+            ('early_access.questionnaire.attempt|clean',
+                "Clean Attempts on the Questionnaires"),
+            ('early_access.reminder|remind', "Remind the Prescribers"),
+            ]

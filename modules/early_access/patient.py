@@ -19,6 +19,7 @@ from .identity import IdentityMixin
 from .information import InformationMixin
 from .patient_desk import PatientDesk
 from .patient_reason import REFUSAL_REASONS, SEND_BACK_REASONS
+from .questionnaire import QuestionnaireMixin
 from .sealed import Sealed
 from .transaction import wait_for
 from .treatment import TreatmentMixin
@@ -32,7 +33,8 @@ def editable(*states):
 
 class Patient(
         IdentityMixin, CriteriaMixin, InformationMixin, EligibilityMixin,
-        TreatmentMixin, PatientDesk, ProgrammeWorkflow, ModelSQL, ModelView):
+        TreatmentMixin, QuestionnaireMixin, PatientDesk, ProgrammeWorkflow,
+        ModelSQL, ModelView):
     """A person under one authorization, from the request to the end.
 
     The identity is limited to what CNIL 2022-107 art. 7.2 a allows and is
@@ -66,6 +68,20 @@ class Patient(
         domain=[
             ('authorization', '=', Eval('authorization', -1)),
             ])
+    request_protocol = fields.Many2One(
+        'early_access.protocol', "Protocol of the Request", required=True,
+        readonly=True, ondelete='RESTRICT',
+        states={
+            'invisible': Eval('request_protocol') == Eval('protocol'),
+            },
+        help="The version under which the request is made and decided, "
+        "whatever version the follow-up moves to.")
+    protocol_changes = fields.One2Many(
+        'early_access.patient.protocol_change', 'patient',
+        "Changes of Protocol", readonly=True,
+        states={
+            'invisible': ~Eval('protocol_changes'),
+            })
     previous = fields.Many2One(
         'early_access.patient', "Previous Request", readonly=True,
         ondelete='RESTRICT',
@@ -166,7 +182,8 @@ class Patient(
 
     _sealed_keys = ('authorization',)
     _protected = frozenset({
-            'state', 'code', 'company', 'protocol', 'previous',
+            'state', 'code', 'company', 'protocol', 'request_protocol',
+            'previous',
             'establishment', 'duplicate_index', 'signed_by', 'signed_at',
             'submitted_by', 'submitted_at',
             'accepted_by', 'accepted_at', 'refused_by', 'refused_at',
@@ -188,7 +205,7 @@ class Patient(
         'refusal_reason': {'submitted'},
         'never_started_reason': {'eligible'},
         'stop_reason': {'treated'},
-        'first_administration_date': {'eligible'},
+        'first_administration_date': {'eligible', 'treated'},
         'discontinuation_date': {'treated'},
         }
 
@@ -338,6 +355,7 @@ class Patient(
         self.protocol = (
             self.authorization.active_protocol if self.authorization
             else None)
+        self.request_protocol = self.protocol
         self.paediatric = self.on_change_with_paediatric()
         if self.protocol:
             answers = self.criteria or {}
@@ -426,6 +444,7 @@ class Patient(
         cls._close_forms(patients)
         for patient in patients:
             patient.protocol = patient.authorization.active_protocol
+            patient.request_protocol = patient.protocol
             patient.criteria = None
         cls.save(patients)
         Form.expect_access(patients)
@@ -563,6 +582,7 @@ class Patient(
                         'early_access.msg_patient_no_protocol',
                         authorization=authorization.rec_name))
             values['protocol'] = protocol.id
+            values['request_protocol'] = protocol.id
         if values.get('service'):
             service = Service(values['service'])
             values['establishment'] = service.establishment.id
@@ -573,6 +593,10 @@ class Patient(
     @classmethod
     def validate_fields(cls, patients, field_names):
         super().validate_fields(patients, field_names)
+        if field_names and 'first_administration_date' in field_names:
+            for patient in patients:
+                if patient.state == 'treated':
+                    patient._check_treatment_date('first_administration_date')
         if field_names is None or 'request_date' in field_names:
             today = cls._today()
             for patient in patients:
@@ -627,9 +651,12 @@ class Patient(
         if mode == 'create':
             Assignment.open(patients)
             Form.expect_access(patients)
-        elif mode == 'write' and field_names & {
-                'service', 'prescriber', 'pharmacy'}:
-            Assignment.open(patients)
+        elif mode == 'write':
+            if field_names & {'service', 'prescriber', 'pharmacy'}:
+                Assignment.open(patients)
+            if 'first_administration_date' in field_names:
+                Form.move_schedule(
+                    [p for p in patients if p.state == 'treated'])
 
     @classmethod
     def copy(cls, patients, default=None):
@@ -642,7 +669,8 @@ class Patient(
         for name in cls._editable.keys() - cls._request_fields:
             default.setdefault(name)
         for name in [
-                'forms', 'assignments', 'related_persons', 'order_lines']:
+                'forms', 'assignments', 'related_persons', 'order_lines',
+                'protocol_changes']:
             default.setdefault(name)
         default.setdefault('request_date', cls._today())
         return super().copy(patients, default=default)

@@ -9,17 +9,20 @@ from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval
 
-from .definition import FORM_KINDS, DefinitionMixin
+from .definition import DefinitionMixin
 from .exceptions import ProtocolError
 from .national_number import NationalNumberMixin
 from .party import ESTABLISHMENT_TYPES
+from .protocol_check import ProtocolCheckMixin
+from .protocol_difference import ProtocolDifferenceMixin
 from .variable import SPECIAL_CATEGORIES
 from .workflow import (
     ProgrammeWorkflow, guarded, stamped, time_field, user_field)
 
 
 class Protocol(
-        NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
+        ProtocolCheckMixin, ProtocolDifferenceMixin, NationalNumberMixin,
+        ProgrammeWorkflow, ModelSQL, ModelView):
     """A version of the PUT-RD: the protocol of therapeutic use and data
     collection annexed to the decision of HAS (R.5121-70)."""
     __name__ = 'early_access.protocol'
@@ -160,6 +163,15 @@ class Protocol(
             activate={
                 'invisible': Eval('state') != 'draft',
                 'depends': ['state'],
+                },
+            move={
+                'invisible': (
+                    (Eval('state') != 'active') | ~Eval('previous')),
+                'depends': ['state', 'previous'],
+                },
+            import_dictionary={
+                'invisible': Eval('state') != 'draft',
+                'depends': ['state'],
                 })
 
     @staticmethod
@@ -200,6 +212,15 @@ class Protocol(
             ('version', operator, value),
             ('authorization.rec_name', operator, value),
             ]
+
+    @property
+    def computed_variables(self):
+        return [v for v in self.variables if v.computation]
+
+    @property
+    def has_form_conditions(self):
+        "Whether some of the forms are expected under conditions."
+        return any(f.conditions for f in self.forms)
 
     def form_definition(self, kind):
         "The first form of the kind or None."
@@ -258,48 +279,21 @@ class Protocol(
         cls.supersede(previous)
 
     @classmethod
+    @guarded('active')
+    @ModelView.button_action('early_access.wizard_protocol_move')
+    def move(cls, protocols):
+        "Choose the patients who move to the version."
+
+    @classmethod
+    @guarded('draft')
+    @ModelView.button_action('early_access.wizard_dictionary_import')
+    def import_dictionary(cls, protocols):
+        "Open the import of a data dictionary."
+
+    @classmethod
     @Workflow.transition('superseded')
     def supersede(cls, protocols):
         "A newer version is activated."
-
-    def problems(self):
-        "Yield what prevents the activation, as translated sentences."
-        if not self.decision:
-            yield gettext('early_access.msg_protocol_no_decision')
-        if not self.effective_date:
-            yield gettext('early_access.msg_protocol_no_effective_date')
-        if not self.criteria:
-            yield gettext('early_access.msg_protocol_no_criterion')
-        kinds = [f.kind for f in self.forms]
-        for kind in ['access', 'initiation', 'discontinuation']:
-            if kinds.count(kind) != 1:
-                yield gettext(
-                    'early_access.msg_protocol_form_kind',
-                    kind=dict(FORM_KINDS)[kind])
-        for form in self.forms:
-            if not form.questions:
-                yield gettext(
-                    'early_access.msg_protocol_form_empty',
-                    form=form.rec_name)
-        for visit in self.visits:
-            if not visit.forms:
-                yield gettext(
-                    'early_access.msg_protocol_visit_empty',
-                    visit=visit.rec_name)
-        products = {s.product for s in self.supplies}
-        for product in self.authorization.products:
-            if product not in products:
-                yield gettext(
-                    'early_access.msg_protocol_no_quantity',
-                    product=product.rec_name)
-        justified = {j.category for j in self.justifications}
-        for category, label in SPECIAL_CATEGORIES:
-            codes = [
-                v.code for v in self.variables if v.category == category]
-            if codes and category not in justified:
-                yield gettext(
-                    'early_access.msg_protocol_not_justified',
-                    category=label, variables=', '.join(codes))
 
     def check_draft(self, record):
         if self.state != 'draft':
@@ -345,23 +339,47 @@ class Protocol(
         Variable = pool.get('early_access.variable')
         Form = pool.get('early_access.protocol.form')
         Question = pool.get('early_access.protocol.form.question')
+        QuestionCondition = pool.get(
+            'early_access.protocol.form.question.condition')
+        FormCondition = pool.get('early_access.protocol.form.condition')
         Visit = pool.get('early_access.protocol.visit')
         Criterion.copy(self.criteria, default={'protocol': new.id})
         variables = dict(zip(
                 self.variables,
                 Variable.copy(self.variables, default={'protocol': new.id})))
-        forms = dict(zip(
-                self.forms,
-                Form.copy(self.forms, default={
-                        'protocol': new.id,
-                        'questions': None,
+        forms = {}
+        # A group needs the form of which it is a part
+        for part in [
+                [f for f in self.forms if not f.parent],
+                [f for f in self.forms if f.parent]]:
+            forms.update(zip(part, Form.copy(part, default={
+                            'protocol': new.id,
+                            'parent': lambda data: (
+                                forms[Form(data['parent'])].id
+                                if data['parent'] else None),
+                            'questions': None,
+                            'groups': None,
+                            'conditions': None,
+                            })))
+        questions = [q for f in self.forms for q in f.questions]
+        questions = dict(zip(
+                questions, Question.copy(questions, default={
+                        'form': lambda data: forms[Form(data['form'])].id,
+                        'variable': lambda data: variables[
+                            Variable(data['variable'])].id,
+                        'conditions': None,
                         })))
-        Question.copy(
-            [q for f in self.forms for q in f.questions], default={
-                'form': lambda data: forms[Form(data['form'])].id,
-                'variable': lambda data: variables[
-                    Variable(data['variable'])].id,
-                })
+        for Condition, name, copies in [
+                (QuestionCondition, 'question', questions),
+                (FormCondition, 'form', forms)]:
+            Condition.copy(
+                [c for r in copies for c in r.conditions], default={
+                    name: lambda data, name=name, copies=copies: copies[
+                        pool.get(Condition._fields[name].model_name)(
+                            data[name])].id,
+                    'variable': lambda data: variables[
+                        Variable(data['variable'])].id,
+                    })
         Visit.copy(self.visits, default={
                 'protocol': new.id,
                 'forms': lambda data: [

@@ -58,8 +58,12 @@ class SealedMixin(SealedCheckMixin, SealedDocumentMixin):
         the data key of the subject, for the values of new records.
     ``_sealed_dict_names(record, name)``
         the keys that a sealed Dict may hold.
+    ``_sealed_needs``
+        the sealed fields that ``_after_unseal`` needs to complete another, by
+        the name of the latter.
     """
     __slots__ = ()
+    _sealed_needs = {}
 
     sealed_state = fields.Function(fields.Selection([
                 ('readable', "Readable"),
@@ -150,6 +154,16 @@ class SealedMixin(SealedCheckMixin, SealedDocumentMixin):
         :param names: the names of the sealed fields that are asked.
         """
 
+    @classmethod
+    def _settle_document(cls, document, values, record=None):
+        """Complete in place a document before it is sealed.
+
+        :param document: the values by name as they are dumped.
+        :param values: the other values of the record that are created or
+            written.
+        :param record: the record that is written, None for a new one.
+        """
+
     # Reading
 
     @classmethod
@@ -178,6 +192,8 @@ class SealedMixin(SealedCheckMixin, SealedDocumentMixin):
         wanted = [n for n in fields_names if _base(n) in cls._sealed_names]
         if rows and wanted:
             names = {_base(n) for n in wanted}
+            for name in names & cls._sealed_needs.keys():
+                names |= cls._sealed_needs[name]
             cls._unseal(rows, names)
             cls._after_unseal(rows, names)
             cls._add_strings(rows, wanted)
@@ -296,6 +312,8 @@ class SealedMixin(SealedCheckMixin, SealedDocumentMixin):
             key_id, key_uuid, kek, wrapped = key
             cipher, _ = open_key(kek, wrapped)
             row_uuid = str(uuid.uuid4())
+            document = cls._document_members(values)
+            cls._settle_document(document, values)
             row = {
                 n: cls._fields[n].sql_format(values.get(n))
                 for n in cls._sealed_bound}
@@ -307,7 +325,7 @@ class SealedMixin(SealedCheckMixin, SealedDocumentMixin):
                     'data_key': key_id,
                     'sealed': cls._seal_document(
                         cipher, uuid.UUID(key_uuid).bytes, row_uuid, row,
-                        cls._document_members(values)),
+                        document),
                     })
         return result
 
@@ -354,6 +372,7 @@ class SealedMixin(SealedCheckMixin, SealedDocumentMixin):
                     documents[record.id] = cls._open_document(
                         row, destroyed=False)
                 documents[record.id].update(members)
+                cls._settle_document(documents[record.id], clear, record)
                 cipher, key_uuid, row_uuid, _ = cls._open_envelope(row)
                 result += ([record], {
                         **clear,

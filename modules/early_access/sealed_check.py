@@ -217,16 +217,21 @@ class SealedCheckMixin(ModelStorage):
         pool = Pool()
         Schema = pool.get(cls._fields[name].schema_model)
         keys = {r: k for r, k in keys.items() if k}
-        schemas = Schema.schemas(set().union(*keys.values()))
         for record in keys:
             names = cls._sealed_dict_names(record, name)
-            if names is None:
-                names = schemas.keys()
-            if not names >= keys[record]:
-                # The key comes from outside: it is not repeated
-                cls._refuse(
-                    SealedValueError, 'msg_sealed_dict_key', name, record)
+            if names is not None and not names >= keys[record]:
+                cls._refuse_key(name, record)
+        # Looked for once known: the server logs the names that it looks for
+        schemas = Schema.schemas(set().union(*keys.values()))
+        for record in keys:
+            if not schemas.keys() >= keys[record]:
+                cls._refuse_key(name, record)
             cls._check_sealed_dict(record, name, schemas)
+
+    @classmethod
+    def _refuse_key(cls, name, record):
+        # The key comes from outside: it is not repeated
+        cls._refuse(SealedValueError, 'msg_sealed_dict_key', name, record)
 
     @classmethod
     def _sealed_dict_names(cls, record, name):

@@ -37,9 +37,10 @@ class TreatmentMixin(SealedMixin):
         states={
             'invisible': ~Eval('state').in_(
                 ['eligible', 'treated', 'discontinued']),
-            'readonly': Eval('state') != 'eligible',
+            'readonly': ~Eval('state').in_(['eligible', 'treated']),
             'required': Eval('state').in_(['treated', 'discontinued']),
-            })
+            },
+        help="What is not yet entered moves with it.")
     discontinuation_date = fields.Date(
         "Discontinuation",
         states={

@@ -1,6 +1,7 @@
 # This file is part of Early Access.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+import json
 import re
 
 from trytond.i18n import gettext
@@ -10,7 +11,9 @@ from trytond.model import (
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
+from trytond.tools import slugify
 
+from .computation import COMPUTATIONS
 from .exceptions import AnswerError, VariableError
 from .national_number import NationalNumberMixin
 from .schema import Schema, SchemaMixin
@@ -58,6 +61,15 @@ class Variable(
     unit = fields.Char("Unit", help="In UCUM.")
     category = fields.Selection(
         CATEGORIES, "Data Category", required=True, sort=False)
+    computation = fields.Selection(
+        [(None, "")] + [(n, c.string) for n, c in COMPUTATIONS.items()],
+        "Computation", sort=False,
+        help="The variable is not asked but computed.")
+    future_dates = fields.Boolean(
+        "Future Dates", states={
+            'invisible': Eval('type_') != 'date',
+            },
+        help="Check to accept dates that are still to come.")
     minimum = fields.Numeric(
         "Minimum", states={
             'invisible': ~Eval('type_').in_(['integer', 'numeric']),
@@ -108,7 +120,6 @@ class Variable(
 
     @fields.depends('code', 'string')
     def on_change_string(self):
-        from trytond.tools import slugify
         if not self.code and self.string:
             self.code = slugify(
                 self.string.lower(), hyphenate='_')[:40].strip('_')
@@ -120,15 +131,48 @@ class Variable(
             if key['sequence'] is None:
                 # In the order they were entered
                 key['sequence'] = variable.id
-            if variable.unit:
-                key['string'] = f"{key['string']} ({variable.unit})"
+            # The client shows the keys one after the other, without headings
+            key['string'] = variable.label
         return keys
+
+    @fields.depends('computation', 'string', 'code')
+    def on_change_computation(self):
+        if self.computation:
+            computation = COMPUTATIONS[self.computation]
+            self.type_ = computation.type_
+            self.unit = computation.unit
+            self.digits = computation.digits
+            if computation.type_ == 'selection':
+                self.selection = gettext('early_access.msg_variable_sexes')
+            if not self.string:
+                self.string = self.computation_string
+                self.on_change_string()
+
+    computation_string = computation.translated('computation')
+
+    @property
+    def label(self):
+        "What the forms show: section, question and unit."
+        label = self.string
+        if self.section:
+            label = f'{self.section} \N{MIDDLE DOT} {label}'
+        if self.unit:
+            label = f'{label} ({self.unit})'
+        return label
 
     @property
     def choices(self):
-        return {
+        return set(self.choice_codes)
+
+    @property
+    def choice_codes(self):
+        return [
             v.split(':', 1)[0].strip()
-            for v in (self.selection or '').splitlines() if v}
+            for v in (self.selection or '').splitlines() if v]
+
+    def choice_label(self, code):
+        return dict(json.loads(self.get_selection_json('selection_json'))).get(
+            code, code)
 
     def check_value(self, value, where):
         """Raise AnswerError unless the value is of the type of the variable.
@@ -179,6 +223,14 @@ class Variable(
         pool = Pool()
         Protocol = pool.get('early_access.protocol')
         values = super().preprocess_values(mode, values)
+        if values.get('computation'):
+            computation = COMPUTATIONS[values['computation']]
+            values['type_'] = computation.type_
+            values['unit'] = computation.unit
+            values['digits'] = computation.digits
+            if computation.type_ == 'selection':
+                values.setdefault(
+                    'selection', gettext('early_access.msg_variable_sexes'))
         if mode == 'create' and values.get('protocol') and values.get('code'):
             # The clients look for dictionary keys by name only: it is unique
             protocol = Protocol(values['protocol'])

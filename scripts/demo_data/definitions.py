@@ -209,17 +209,45 @@ ADVERSE_EVENT = (
             NOT_APPLICABLE)),
     )
 # An instrument of our own: the real ones are under licence
+INSTRUMENT = {
+    'name': "Fictional Well-being Index (FWI-5)",
+    'version': '1.0',
+    'languages': ['en', 'fr'],
+    'reference': "DEMO-QoL, PUT-RD 1.0",
+    'licence_holder': "Example Institute (fictitious)",
+    'validated': True,
+    }
+FREQUENCY = (
+    ('1', "Never", "Jamais"),
+    ('2', "Sometimes", "Parfois"),
+    ('3', "Often", "Souvent"),
+    ('4', "Most of the time", "La plupart du temps"),
+    ('5', "All the time", "Tout le temps"),
+    )
 QUALITY_OF_LIFE = (
+    *(Variable(code, QUALITY, label, 'selection', 'quality_of_life',
+        choices=FREQUENCY)
+        for code, label in [
+            ('fwi_enjoyed', (
+                    "This week I enjoyed what I did",
+                    "Cette semaine, j'ai pris plaisir à ce que je faisais")),
+            ('fwi_calm', (
+                    "This week I was at ease",
+                    "Cette semaine, j'ai été serein")),
+            ('fwi_energy', (
+                    "This week I had the energy I needed",
+                    "Cette semaine, j'ai eu l'énergie qu'il me fallait")),
+            ('fwi_sleep', (
+                    "This week my nights were good",
+                    "Cette semaine, mes nuits ont été bonnes")),
+            ('fwi_others', (
+                    "This week I liked being with others",
+                    "Cette semaine, j'ai aimé être avec les autres")),
+            ]),
     Variable('health_today', QUALITY, (
-            "Health today, from 0 to 100", "Santé ce jour, de 0 à 100"),
+            "My health today, from 0 (worst) to 100 (best)",
+            "Ma santé ce jour, de 0 (la pire) à 100 (la meilleure)"),
         'integer', 'quality_of_life', hard=(0, 100)),
-    Variable('daily_life', QUALITY, (
-            "Daily activities", "Activités quotidiennes"),
-        'selection', 'quality_of_life', choices=(
-            ('1', "No difficulty", "Aucune difficulté"),
-            ('2', "Some difficulty", "Quelques difficultés"),
-            ('3', "Great difficulty", "De grandes difficultés"),
-            *MISSING)),
     )
 
 
@@ -248,7 +276,7 @@ def forms(access=(), initiation=(), follow_up=(), stop=()):
         Form('follow_up', ("Follow-up", "Suivi"),
             codes(*FOLLOW_UP) + follow_up),
         Form('quality_of_life', (
-                "Quality of life (DEMO-QoL)", "Qualité de vie (DEMO-QoL)"),
+                "Quality of life (FWI-5)", "Qualité de vie (FWI-5)"),
             codes(*QUALITY_OF_LIFE)),
         Form('discontinuation', (
                 "Definitive discontinuation", "Arrêt définitif"),

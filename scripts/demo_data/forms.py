@@ -90,7 +90,7 @@ def open_forms(session, *domain):
     "Return the values of the forms that are not submitted yet."
     return session.read(
         MODEL, [('state', 'in', ['expected', 'draft']), *domain],
-        ['definition', 'patient', 'due_date'])
+        ['definition', 'patient', 'due_date', 'kind'])
 
 
 def fill(demo, session, rows, dates=None):
@@ -107,6 +107,10 @@ def fill(demo, session, rows, dates=None):
         date = (dates or {}).get(row['patient'], row['due_date'])
         values, unusual = answers(demo, row['definition'], date or demo.today)
         vlist.append({'answers': values})
+        if row['kind'] != 'access':
+            vlist[-1]['visit_date'] = min(date or demo.today, demo.today)
+        if row['kind'] == 'quality_of_life':
+            vlist[-1]['collection_mode'] = 'paper_professional'
         if unusual:
             to_confirm.append((form, row['patient']))
     session.write(records, vlist)
@@ -178,6 +182,7 @@ def report_events(demo, login):
         values = {
             'patient': row['id'],
             'definition': programme.event_form,
+            'situation': 'adverse_effect',
             'seriousness': demo.random.choice(SERIOUSNESS),
             }
         if code == 'DMB' and demo.random.random() < PARTNER:

@@ -8,7 +8,8 @@ from collections import defaultdict
 from decimal import Decimal
 from types import SimpleNamespace
 
-from . import authorizations, demolumab, fictizyme, products, small
+from . import (
+    authorizations, definitions, demolumab, fictizyme, products, small)
 
 PROTOCOLS = {
     'DMB': demolumab.PROTOCOL,
@@ -21,6 +22,7 @@ PROTOCOLS = {
 
 def load(demo):
     session = demo.sessions['regulatory']
+    session.create('early_access.instrument', [definitions.INSTRUMENT])
     for code, definition in PROTOCOLS.items():
         protocol = enter(session, code, definition)
         protocol.click('activate')
@@ -126,11 +128,15 @@ def variable_texts(definition, language):
 
 def enter_forms(session, protocol, definitions, variables):
     "Return the forms by kind."
+    instrument, = session.model('early_access.instrument').find([])
     forms = session.create('early_access.protocol.form', [{
                 'protocol': protocol.id,
                 'sequence': sequence,
                 'kind': definition.kind,
                 'name': definition.name[0],
+                'instrument': (
+                    instrument.id if definition.kind == 'quality_of_life'
+                    else None),
                 } for sequence, definition in enumerate(definitions, 1)])
     session.translate(forms, [{'name': d.name[1]} for d in definitions])
     session.create('early_access.protocol.form.question', [{

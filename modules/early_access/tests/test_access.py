@@ -33,6 +33,9 @@ IDENTITY = {
 ORDERS = {
     'pharmacist_in_charge', 'delegate', 'pharmacovigilance', 'supply',
     'data_manager', 'audit', 'prescriber', 'hospital_staff'}
+EXPORTERS = {
+    'pharmacist_in_charge', 'delegate', 'pharmacovigilance', 'research',
+    'data_manager'}
 EVERYONE = set(PROFILES)
 
 
@@ -51,8 +54,14 @@ ACCESS = {
     'early_access.related_person': rights(
         HEALTH, prescriber='rwcd', hospital_staff='rwc'),
     'early_access.form': rights(
-        HEALTH, prescriber='rwc', hospital_staff='rwc',
-        hospital_pharmacist='rw'),
+        HEALTH, prescriber='rwcd', hospital_staff='rwcd',
+        hospital_pharmacist='rw', pharmacovigilance='rw'),
+    'early_access.questionnaire.access': rights({
+            'pharmacist_in_charge', 'delegate', 'data_manager', 'dpo',
+            'audit', 'prescriber', 'hospital_staff'}),
+    'early_access.instrument': rights(
+        EVERYONE - {'configuration'}, regulatory_affairs='rwcd',
+        data_manager='rwcd'),
     'early_access.order': rights(ORDERS, hospital_pharmacist='rwcd'),
     'early_access.order.line': rights(ORDERS, hospital_pharmacist='rwcd'),
     'early_access.recall': rights({
@@ -78,6 +87,8 @@ ACCESS = {
             'medical_affairs', 'research', 'market_access',
             'security_officer'},
         configuration='rwcd'),
+    'early_access.data_export': rights(
+        {'dpo', 'audit'}, **dict.fromkeys(EXPORTERS, 'rwc')),
     'early_access.configuration': rights({'supply'}, configuration='rw'),
     }
 # The definition of the protocol is public: its parts follow it
@@ -87,13 +98,40 @@ PROTOCOL = rights(
 ACCESS.update(dict.fromkeys([
             'early_access.protocol', 'early_access.protocol.criterion',
             'early_access.protocol.form',
+            'early_access.protocol.form.condition',
             'early_access.protocol.form.question',
+            'early_access.protocol.form.question.condition',
             'early_access.protocol.justification',
             'early_access.protocol.supply', 'early_access.protocol.visit',
             'early_access.variable',
             ], PROTOCOL))
+ACCESS['early_access.query'] = rights(
+    HEALTH, **dict.fromkeys([
+            'pharmacist_in_charge', 'delegate', 'data_manager',
+            'pharmacovigilance'], 'rwc'),
+    **dict.fromkeys(
+        ['prescriber', 'hospital_pharmacist', 'hospital_staff'], 'rw'))
+ACCESS['early_access.form.correction'] = rights(
+    HEALTH, **dict.fromkeys(
+        ['prescriber', 'hospital_pharmacist', 'hospital_staff'], 'rwd'))
+ACCESS['early_access.patient.protocol_change'] = rights(HEALTH)
+AGGREGATED = {
+    'pharmacist_in_charge', 'delegate', 'medical_affairs', 'research',
+    'regulatory_affairs', 'market_access', 'data_manager', 'dpo', 'audit'}
+ACCESS.update(dict.fromkeys([
+            'early_access.completeness',
+            'early_access.completeness.establishment',
+            'early_access.completeness.form',
+            ], rights(AGGREGATED)))
+ACCESS['early_access.reminder'] = rights(
+    {
+        'pharmacist_in_charge', 'delegate', 'data_manager', 'dpo', 'audit'})
+CODES = rights(HEALTH, regulatory_affairs='rwcd', data_manager='rwcd')
+ACCESS.update(dict.fromkeys(
+        ['early_access.code_list', 'early_access.code'], CODES))
 DECISION_MAKERS = {'pharmacist_in_charge', 'delegate'}
 VERIFIERS = DECISION_MAKERS | {'data_manager'}
+CLINICIANS = {'prescriber', 'hospital_pharmacist', 'hospital_staff'}
 BUTTONS = {
     'early_access.patient': {
         'sign': {'prescriber'},
@@ -108,12 +146,27 @@ BUTTONS = {
         'cancel': {'prescriber', 'hospital_pharmacist', 'hospital_staff'},
         'resume': {'prescriber'},
         'transfer': DECISION_MAKERS,
+        'questionnaire_sheet': {'prescriber', 'hospital_staff'},
+        },
+    'early_access.questionnaire.access': {
+        'revoke': {'prescriber', 'hospital_staff', 'data_manager'},
         },
     'early_access.form': {
         'submit': {'prescriber', 'hospital_pharmacist'},
         'reopen': VERIFIERS | {'prescriber'},
         'verify': VERIFIERS,
         'lock': VERIFIERS,
+        'correct': CLINICIANS,
+        'hand_over': {'pharmacovigilance'},
+        'acknowledge': {'pharmacovigilance'},
+        },
+    'early_access.query': {
+        'answer': CLINICIANS,
+        'ask_again': VERIFIERS | {'pharmacovigilance'},
+        'close': VERIFIERS | {'pharmacovigilance'},
+        },
+    'early_access.form.correction': {
+        'apply': {'prescriber', 'hospital_pharmacist'},
         },
     'early_access.order': {
         'submit': {'hospital_pharmacist'},
@@ -129,7 +182,15 @@ BUTTONS = {
         ['draft', 'file', 'file_renewal', 'end_coverage', 'end'],
         {'regulatory_affairs'}),
     'early_access.authorization.decision': {'post': {'regulatory_affairs'}},
-    'early_access.protocol': {'activate': {'regulatory_affairs'}},
+    'early_access.protocol': {
+        'activate': {'regulatory_affairs'},
+        'import_dictionary': {'regulatory_affairs'},
+        'move': VERIFIERS,
+        },
+    'early_access.code_list': {
+        'import_codes': {'regulatory_affairs', 'data_manager'},
+        },
+    'early_access.data_export': {'export': EXPORTERS},
     'early_access.professional': dict.fromkeys(
         ['activate', 'deactivate'], {'configuration'}),
     }

@@ -482,7 +482,7 @@ class ProtocolTestCase(ProgrammeTestCase):
         Question = pool.get('early_access.protocol.form.question')
         Visit = pool.get('early_access.protocol.visit')
         active, = Protocol.search([])
-        form, = [f for f in active.forms if f.kind == 'follow_up']
+        form, _ = [f for f in active.forms if f.kind == 'follow_up']
         with acting('regulatory_affairs'):
             draft, = Protocol.copy([active], default={'version': '2'})
             with self.refused(UserError):

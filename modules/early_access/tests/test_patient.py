@@ -251,7 +251,7 @@ class PatientTestCase(ProgrammeTestCase):
         Patient = pool.get('early_access.patient')
         patient = self.patient('treated')
         form = patient.next_form
-        definition, = [
+        definition, _ = [
             f for f in patient.protocol.forms if f.kind == 'follow_up']
         with acting('prescriber'):
             for values in [
@@ -903,6 +903,7 @@ class FormTestCase(ProgrammeTestCase):
                 ])[0]
         with acting('prescriber') as user:
             rpc(Form, 'write', [form.id], {
+                    'visit_date': dt.date.today(),
                     'answers': answers(form.answers, dose=Decimal('199'))})
             with self.refused(UnusualAnswerWarning) as cm:
                 rpc(Form, 'submit', [form.id])
@@ -955,6 +956,7 @@ class FormTestCase(ProgrammeTestCase):
             with self.refused(FormError):
                 rpc(Form, 'write', [id_], {'seriousness': ['none', 'death']})
             rpc(Form, 'write', [id_], {
+                    'situation': 'adverse_effect',
                     'seriousness': ['hospitalisation', 'important']})
             rpc(Form, 'submit', [id_])
             for values in [

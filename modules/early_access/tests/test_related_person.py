@@ -113,6 +113,7 @@ class RelatedPersonTestCase(ProgrammeTestCase):
                             'related_person': value})
             rpc(form.__class__, 'write', [form.id], {
                     'answers': answers(form.answers, grade='grade_2'),
+                    'situation': 'adverse_effect',
                     'seriousness': ['none']})
             rpc(form.__class__, 'submit', [form.id])
             with self.refused(AccessError):

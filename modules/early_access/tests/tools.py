@@ -101,12 +101,13 @@ PATIENT_PATHS = {
 _numbers = itertools.count(1)
 
 
-def activate_programme(patients=False):
+def activate_programme(patients=False, programme=None):
     """Return a configuration on a database with a running programme.
 
     :param patients: with a patient in each state too.
+    :param programme: what makes the programme, create_programme by default.
     """
-    setups = [create_laboratory, create_programme]
+    setups = [create_laboratory, programme or create_programme]
     if patients:
         setups.append(create_patients)
     # Each level is kept, and made of the one below
@@ -483,6 +484,18 @@ def _create_variables(protocol):
         code='grade', string="CTCAE grade", type_='selection',
         selection="grade_1: 1\ngrade_2: 2\ngrade_3: 3",
         category='safety')
+    protocol.variables.new(
+        code='stop_cause', string="Reason of the change", type_='selection',
+        selection="toxicity: Toxicity\nweight: Weight", category='use')
+    protocol.variables.new(
+        code='imaging', string="Imaging of the lung", type_='selection',
+        selection="normal: Normal\nlesions: Lesions", category='efficacy')
+    protocol.variables.new(
+        code='treatment_start', string="Start of the treatment",
+        type_='date', category='history')
+    for computation in ['sex', 'age', 'body_surface_area']:
+        protocol.variables.new(
+            code=computation, computation=computation, category='use')
 
 
 def _create_forms(protocol):
@@ -492,18 +505,61 @@ def _create_forms(protocol):
                 [('ecog', True), ('diagnosis', True), ('metastases', False)]),
             ('initiation', "Initiation", [('dose', True)]),
             ('follow_up', "Follow-up", [('response', True), ('dose', True),
-                    ('cycles', False)]),
+                    ('cycles', False), ('stop_cause', True)]),
+            ('follow_up', "Imaging", [('imaging', True)]),
             ('discontinuation', "Discontinuation", [('response', True)]),
             ('adverse_event', "Adverse event", [('grade', True)]),
+            ('dose_change', "Dose change", [('dose', True)]),
             ]:
         form = protocol.forms.new(kind=kind, name=name)
         for code, required in questions:
             form.questions.new(variable=variables[code], required=required)
     protocol.save()
-    follow_up, = [f for f in protocol.forms if f.kind == 'follow_up']
-    for name, offset in [("M1", 1), ("M3", 3)]:
+    _create_conditions(protocol, variables)
+    _create_group(protocol, variables)
+    follow_up, imaging = [
+        f for f in protocol.forms if f.kind == 'follow_up']
+    for name, offset, forms in [
+            ("M1", 1, [follow_up]), ("M3", 3, [follow_up, imaging])]:
         visit = protocol.visits.new(name=name, offset=offset)
-        visit.forms.append(type(follow_up)(follow_up.id))
+        for form in forms:
+            visit.forms.append(type(form)(form.id))
+    protocol.save()
+
+
+def _create_conditions(protocol, variables):
+    """The cause is asked without response or above 60 mg, the imaging is
+    expected with metastases of the lung."""
+    follow_up, imaging = [
+        f for f in protocol.forms if f.kind == 'follow_up']
+    question = follow_up.questions[-1]
+    question.condition_mode = 'any'
+    question.conditions.new(variable=variables['response'], value='none')
+    question.conditions.new(
+        variable=variables['dose'], operator='>', value='60')
+    follow_up.save()
+    imaging.conditions.new(variable=variables['metastases'], value='lung')
+    imaging.save()
+
+
+def _create_group(protocol, variables):
+    "The treatments that go with it, named by a list of codes."
+    config = protocol._config
+    CodeList = Model.get('early_access.code_list', config=config)
+    code_list, = CodeList.find([('name', '=', "ATC")], limit=1) or [None]
+    if not code_list:
+        code_list = CodeList(name="ATC", version='2026')
+        code_list.company = get_company(config=config)
+        for code, name in [
+                ('X99AA01', "Fictitious one"), ('X99AA02', "Fictitious two")]:
+            code_list.codes.new(code=code, name=name)
+        code_list.save()
+    parent = next(f for f in protocol.forms if f.kind == 'follow_up')
+    group = protocol.forms.new(kind='group', name="Concomitant treatments")
+    group.parent = type(parent)(parent.id)
+    group.code_list = code_list
+    group.questions.new(
+        variable=variables['treatment_start'], required=True)
     protocol.save()
 
 
@@ -581,7 +637,10 @@ def answers(questions, **values):
 
 
 def answer(form, **values):
+    "Save the answers by the codes of the questions, at a visit of today."
     form.answers = answers(form.answers, **values)
+    if not form.visit_date and form.kind not in {'access', 'group'}:
+        form.visit_date = dt.date.today()
     form.save()
 
 
