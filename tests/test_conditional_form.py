@@ -86,4 +86,5 @@ class ConditionalFormTestCase(BrowserTestCase):
         self.assertEqual(prescriber.value('state'), "Applied")
         prescriber.screenshot('correction_applied')
         prescriber.menu("Early Access", "Queries")
-        self.assertEqual(prescriber.tabs()["Answered"], '1')
+        prescriber.tab("Answered")
+        self.assertEqual(len(prescriber.rows()), 1)

@@ -50,7 +50,25 @@ VALUES = {
             'response': 'partial',
             'grade': 'grade_3',
             },
+        'missing': {'treatment_start': 'not_applicable'},
+        'confirmed': {'dose': Decimal('187.3')},
+        'code': lambda walk: walk.code,
+        'situation': 'transmission',
         'seriousness': ['anomaly', 'life'],
+        },
+    'early_access.query': {
+        'variable': lambda walk: walk.dose,
+        'reason': 'inconsistent',
+        'answer_code': 'unavailable',
+        },
+    'early_access.form.correction': {
+        'reason': 'source',
+        'answers': {'dose': Decimal('186.7')},
+        'missing': {'dose': 'not_done'},
+        'old_answers': {'dose': Decimal('187.3')},
+        'new_answers': {'dose': Decimal('186.7')},
+        'old_missing': {'dose': 'unknown'},
+        'new_missing': {'dose': 'unknown'},
         },
     'early_access.related_person': {
         'link': 'offspring',
@@ -63,7 +81,7 @@ VALUES = {
 # Where the value of a column alone would tell it: the tables of the sealed
 # models and those in which the server keeps what passes
 TABLES = re.compile(
-    r'early_access_(patient|form|related_person|data_key)'
+    r'early_access_(patient|form|query|related_person|data_key)'
     r'|ir_(queue|session|error|email|note|attachment|cron_log|model_log'
     r'|calendar|chat)|res_user_warning')
 
@@ -152,6 +170,11 @@ class Walk:
             'authorization', 'search', [], 0, 1, None)
         self.criteria = self.names('protocol.criterion')
         self.variables = self.names('variable')
+        regulatory = self.client('regulatory_affairs')
+        self.dose, = regulatory.model(
+            'variable', 'search', [('code', '=', 'dose')], 0, 1, None)
+        self.code, = regulatory.model(
+            'code', 'search', [('code', '=', 'X99AA02')], 0, 1, None)
 
     def client(self, login):
         if login not in self._clients:
@@ -216,17 +239,27 @@ class Walk:
         return self.client('prescriber').model('form', 'search_read',
             [('patient', '=', patient)], 0, None, None, ['kind', *names])
 
-    def fill(self, patient, kind, *codes):
+    def fill(self, patient, kind, *codes, **values):
         form = next(
             f for f in self.forms(patient) if f['kind'] == kind)['id']
         self.client('prescriber').model(
-            'form', 'write', [form], {'answers': self.answers(*codes)})
+            'form', 'write', [form], {
+                'answers': {
+                    **self.answers(*codes),
+                    **{self.variables[c]: v for c, v in values.items()},
+                    },
+                **({'visit_date': TODAY} if kind != 'access' else {}),
+                })
         return form
 
     def new(self, **values):
         client = self.client('prescriber')
         patient, = client.model('patient', 'create', [self.request(**values)])
-        self.fill(patient, 'access', 'ecog', 'diagnosis', 'metastases')
+        answers = {}
+        if birth_date := values.get('birth_date'):
+            answers['diagnosis'] = birth_date + relativedelta(years=1)
+        self.fill(
+            patient, 'access', 'ecog', 'diagnosis', 'metastases', **answers)
         return patient
 
     def submitted(self, **values):
@@ -274,8 +307,21 @@ class Walk:
         form = self.fill(self.treated, 'initiation', 'dose')
         unusual = self.press('prescriber', 'form', 'submit', form)
         self.test.assertTrue(unusual)
-        self.fill(self.treated, 'follow_up', 'response', 'dose', 'cycles')
+        self.by_query(form)
+        follow_up = self.fill(
+            self.treated, 'follow_up', 'response', 'dose', 'cycles')
         client = self.client('prescriber')
+        group, = client.model('protocol.form', 'search',
+            [('kind', '=', 'group')], 0, 1, None)
+        client.model('form', 'create', [{
+                    'patient': self.treated,
+                    'parent': follow_up,
+                    'definition': group,
+                    'code': self.code,
+                    'missing': {
+                        self.variables[c]: v for c, v in VALUES[
+                            'early_access.form']['missing'].items()},
+                    }])
         definition, = client.model('protocol.form', 'search',
             [('kind', '=', 'adverse_event')], 0, 1, None)
         person, = client.model('related_person', 'create', [{
@@ -288,10 +334,41 @@ class Walk:
                     'definition': definition,
                     'answers': self.answers('grade'),
                     'seriousness': VALUES['early_access.form']['seriousness'],
+                    'situation': VALUES['early_access.form']['situation'],
                     }])
         self.press(
             'prescriber', 'patient', 'discontinue', self.treated,
             stop_reason=values['stop_reason'], discontinuation_date=TODAY)
+
+    def by_query(self, form):
+        "Question an answer, and correct it until all of it has changed"
+        values = VALUES['early_access.query']
+        manager = self.client('data_manager')
+        query, = manager.model('query', 'create', [{
+                    'form': form,
+                    'variable': self.dose,
+                    'reason': values['reason'],
+                    }])
+        self.press(
+            'prescriber', 'query', 'answer', query,
+            answer_code=values['answer_code'])
+        dose = self.variables['dose']
+        values = VALUES['early_access.form.correction']
+        for answer, missing, apply in [
+                (None, values['new_missing'], True),
+                (values['new_answers'], {}, True),
+                (values['answers'], values['missing'], False)]:
+            action = self.client('prescriber').model('form', 'correct', [form])
+            correction, = action['res_id']
+            self.client('prescriber').model(
+                'form.correction', 'write', [correction], {
+                    'reason': values['reason'],
+                    'answers': {dose: answer and answer['dose']},
+                    'missing': {dose: missing.get('dose')},
+                    })
+            if apply:
+                self.press(
+                    'prescriber', 'form.correction', 'apply', correction)
 
     def by_wizard(self):
         client = self.client('pharmacist_in_charge')
@@ -648,12 +725,13 @@ class MarkerTestCase(ServerTestCase):
             for name, value in values.items():
                 with self.subTest(model=model, field=name):
                     stored = planted[model][name]
-                    if name == 'answers':
-                        value = {
-                            walk.variables[c]: v for c, v in value.items()}
-                    elif name == 'criteria':
-                        value = {
-                            walk.criteria[c]: v for c, v in value.items()}
+                    if callable(value):
+                        value = value(walk)
+                    elif isinstance(value, dict):
+                        names = (
+                            walk.criteria if name == 'criteria'
+                            else walk.variables)
+                        value = {names[c]: v for c, v in value.items()}
                     if isinstance(value, dict):
                         stored = [
                             (k, sorted(v) if isinstance(v, (list, tuple))
@@ -686,6 +764,7 @@ class MarkerTestCase(ServerTestCase):
             b'early_access.patient.create(...)', places['log of the server'])
         clear = {
             str(v) for values in VALUES.values() for value in values.values()
+            if not callable(value)
             for v in (value.values() if isinstance(value, dict) else [value])}
         seen = set()
         for table, name, value in self.columns():

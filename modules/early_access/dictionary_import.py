@@ -435,14 +435,12 @@ class DictionaryImport:
             Form.write(*actions)
 
     def _form_values(self, form, ids):
-        base = _last(form.record.questions)
         values = {'questions': [('create', [{
                             'variable': ids[q.code],
-                            'sequence': base + i,
                             'required': q.field.required,
                             'may_be_missing': q.field.may_be_missing,
                             **_conditions(q, ids),
-                            } for i, q in enumerate(form.questions, 1)])]}
+                            } for q in form.questions])]}
         return values | _conditions(form, ids)
 
 

@@ -62,7 +62,12 @@ class ProtocolForm(
         fields.Many2One('company.company', "Company"),
         'on_change_with_company')
     questions = fields.One2Many(
-        'early_access.protocol.form.question', 'form', "Questions")
+        'early_access.protocol.form.question', 'form', "Questions",
+        order=[
+            ('variable.sequence', 'ASC NULLS FIRST'),
+            ('variable.id', 'ASC'),
+            ],
+        help="They are asked in the order of the variables.")
     groups = fields.One2Many(
         'early_access.protocol.form', 'parent', "Repeated Groups",
         readonly=True)
@@ -127,9 +132,12 @@ class ProtocolForm(
 
 
 class Question(
-        ConditionalMixin, DefinitionMixin, sequence_ordered(), ModelSQL,
-        ModelView):
-    "A variable asked by a form"
+        ConditionalMixin, DefinitionMixin, ModelSQL, ModelView):
+    """A variable asked by a form.
+
+    The clients show the answers in the order of the variables: it is the
+    order of the questions too.
+    """
     __name__ = 'early_access.protocol.form.question'
 
     form = fields.Many2One(

@@ -21,6 +21,9 @@ class Protocol(NamedTuple):
     visits: tuple
     # Why a special category of data is strictly necessary
     justifications: tuple = ()
+    # The questions that depend on another: kind of the form, code of the
+    # question, code of the variable, and its answers that make it asked
+    conditions: tuple = ()
 
 
 class Criterion(NamedTuple):

@@ -99,4 +99,7 @@ PROTOCOL = Protocol(
     justifications=(
         ('consumption', "The clearance of demolumab is halved in smokers "
             "(fictitious study DEMO-001)."),
+        ),
+    conditions=(
+        ('follow_up', 'response_date', 'response', ('pr', 'cr', 'pd')),
         ))

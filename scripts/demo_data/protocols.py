@@ -20,6 +20,24 @@ PROTOCOLS = {
     }
 
 
+CODE_LIST = "Fictitious medicines"
+TREATMENTS = [
+    ('X01AA01', "Inventol"),
+    ('X01AA02', "Exemplamine"),
+    ('X02BB01', "Fictisone"),
+    ('X03CC07', "Démocilline"),
+    ]
+SEXES = "female: Féminin\nmale: Masculin"
+COMPUTED = [
+    ('sex', "Sex", "Sexe"),
+    ('age', "Age at the visit", "Âge à la visite"),
+    ('body_surface_area', "Body surface area at the request",
+        "Surface corporelle à la demande"),
+    ('days_of_treatment', "Days since the first administration",
+        "Jours depuis la première administration"),
+    ]
+
+
 def load(demo):
     session = demo.sessions['regulatory']
     session.create('early_access.instrument', [definitions.INSTRUMENT])
@@ -57,6 +75,9 @@ def enter(session, code, definition):
     enter_criteria(session, protocol, definition.criteria)
     variables = enter_variables(session, protocol, definition.variables)
     forms = enter_forms(session, protocol, definition.forms, variables)
+    enter_computed(session, protocol)
+    enter_conditions(session, definition.conditions, forms, variables)
+    enter_treatments(session, protocol, forms['follow_up'])
     enter_visits(session, protocol, definition.visits, forms)
     return protocol
 
@@ -141,13 +162,65 @@ def enter_forms(session, protocol, definitions, variables):
     session.translate(forms, [{'name': d.name[1]} for d in definitions])
     session.create('early_access.protocol.form.question', [{
                 'form': form.id,
-                'sequence': sequence,
                 'variable': variables[code.rstrip('?')].id,
                 'required': not code.endswith('?'),
                 }
             for form, definition in zip(forms, definitions)
-            for sequence, code in enumerate(definition.variables, 1)])
+            for code in definition.variables])
     return {d.kind: form for d, form in zip(definitions, forms)}
+
+
+def enter_computed(session, protocol):
+    "What is shown beside the answers, and never asked."
+    variables = session.create('early_access.variable', [{
+                'protocol': protocol.id,
+                'code': computation,
+                'computation': computation,
+                'category': 'characteristics',
+                'string': labels[0],
+                } for computation, *labels in COMPUTED])
+    session.translate(variables, [
+            {'string': labels[1]} for _, *labels in COMPUTED])
+    session.translate(variables[:1], [{'selection': SEXES}])
+
+
+def enter_conditions(session, conditions, forms, variables):
+    """Make questions depend on the answer to another.
+
+    :param conditions: a list of (kind of the form, code of the question, code
+        of the variable, codes of the answers).
+    """
+    for kind, code, variable, values in conditions:
+        Question = session.model('early_access.protocol.form.question')
+        question, = Question.find([
+                ('form', '=', forms[kind].id),
+                ('variable', '=', variables[code].id),
+                ])
+        question.condition_mode = 'any'
+        for value in values:
+            question.conditions.new(
+                variable=variables[variable], value=value)
+        question.save()
+
+
+def enter_treatments(session, protocol, form):
+    "The treatments beside the medicine, as often as there are."
+    CodeList = session.model('early_access.code_list')
+    lists = CodeList.find([('name', '=', CODE_LIST)], limit=1)
+    if not lists:
+        code_list = CodeList(name=CODE_LIST, version='2026')
+        for code, name in TREATMENTS:
+            code_list.codes.new(code=code, name=name)
+        code_list.save()
+        lists = [code_list]
+    groups = session.create('early_access.protocol.form', [{
+                'protocol': protocol.id,
+                'kind': 'group',
+                'name': "Concomitant treatments",
+                'parent': form.id,
+                'code_list': lists[0].id,
+                }])
+    session.translate(groups, [{'name': "Traitements associés"}])
 
 
 def enter_visits(session, protocol, definitions, forms):

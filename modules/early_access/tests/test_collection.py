@@ -60,7 +60,7 @@ class CollectionTestCase(FormsTestCase):
         "A question appears as its conditions are fulfilled"
         form = self.form()
         self.assertEqual(
-            self.codes(form), ['response', 'dose', 'cycles'])
+            self.codes(form), ['dose', 'cycles', 'response'])
         for values, shown in [
                 ({'response': 'partial', 'dose': Decimal(60)}, False),
                 ({'response': 'none'}, True),
@@ -419,18 +419,18 @@ class DefinitionTestCase(ProgrammeTestCase):
         questions = {q.variable.code: q for q in follow_up.questions}
         Condition.create([
                 # On a later question
-                {'question': questions['response'].id,
-                    'variable': variables['cycles'].id, 'operator': '>',
-                    'value': '3'},
+                {'question': questions['dose'].id,
+                    'variable': variables['response'].id, 'value': 'none'},
                 # Beyond the range, and contradictory
                 {'question': questions['cycles'].id,
                     'variable': variables['dose'].id, 'operator': '>',
                     'value': '200'},
-                {'question': questions['dose'].id,
-                    'variable': variables['response'].id, 'value': 'none'},
-                {'question': questions['dose'].id,
-                    'variable': variables['response'].id,
-                    'value': 'partial'},
+                {'question': questions['response'].id,
+                    'variable': variables['cycles'].id, 'operator': '>',
+                    'value': '10'},
+                {'question': questions['response'].id,
+                    'variable': variables['cycles'].id, 'operator': '<=',
+                    'value': '5'},
                 ])
         Variable.create([{
                     'protocol': draft.id, 'code': 'adult', 'string': "Adult",
@@ -443,9 +443,9 @@ class DefinitionTestCase(ProgrammeTestCase):
             rpc(draft.__class__, 'activate', [draft.id])
         message = cm.exception.message
         for text in [
-                '"Response" depends on "Cycles',
+                '"Dose" depends on "Response',
                 'question "Cycles" is never asked',
-                'question "Dose" is never asked',
+                'question "Response" is never asked',
                 'Code "adult" is used twice',
                 'Variable "Adult" is asked by no form',
                 'bounds of variable "Adult"',

@@ -241,7 +241,8 @@ class DataExportTestCase(ProgrammeTestCase):
                 'patient', 'person', 'establishment', 'protocol', 'form',
                 'visit', 'visit_date', 'due_date', 'repetition', 'part_of',
                 'state', 'sealed_data', 'ecog', 'ecog__missing', 'diagnosis',
-                'diagnosis__missing', 'metastases', 'metastases__missing'])
+                'diagnosis__missing', 'metastases', 'metastases__missing',
+                'sex', 'age', 'body_surface_area'])
         self.assertEqual(export.state, 'done')
         self.assertEqual(export.exported_by.login, 'data_manager')
         self.assertEqual(
@@ -260,14 +261,15 @@ class DataExportTestCase(ProgrammeTestCase):
         self.assertEqual(set(members), {
                 'codebook.csv', '1/01_access_request.csv',
                 '1/02_initiation.csv', '1/03_follow_up.csv',
-                '1/04_discontinuation.csv', '1/05_adverse_event.csv'})
+                '1/04_imaging.csv', '1/05_discontinuation.csv',
+                '1/06_adverse_event.csv', '1/07_dose_change.csv',
+                '1/08_concomitant_treatments.csv'})
         cells = {
             c for n, t in members.items() if n != 'codebook.csv'
             for r in csv.reader(io.StringIO(t), delimiter=';') for c in r}
         for patient in Patient.search([]):
             self.assertNotIn(patient.surname_letters, cells)
             self.assertNotIn(patient.first_name_letters, cells)
-        self.assertNotIn('female', cells)
         self.assertNotIn('1970-05-01', cells)
         self.assertNotIn('61.5', cells)
 
@@ -286,7 +288,7 @@ class DataExportTestCase(ProgrammeTestCase):
         self.assertEqual(
             rows['1/01_access_request.csv', 'ecog']['choices'],
             "ecog_0: 0\necog_1: 1\necog_2: 2")
-        self.assertIn(('1/05_adverse_event.csv', 'seriousness'), rows)
+        self.assertIn(('1/06_adverse_event.csv', 'seriousness'), rows)
 
     @with_transaction()
     def test_computed(self):
@@ -299,9 +301,10 @@ class DataExportTestCase(ProgrammeTestCase):
                         'string': code,
                         'computation': code,
                         'category': 'characteristics',
-                        } for code in ['sex', 'body_surface_area']])
+                        } for code in ['weight']])
         members, _ = self.exported()
         for row in read_rows(members['1/01_access_request.csv']):
+            self.assertEqual(row['weight'], '61.5')
             self.assertEqual(row['sex'], 'female')
             self.assertEqual(row['body_surface_area'], '1.69')
         rows = {
@@ -394,7 +397,7 @@ class DataExportTestCase(ProgrammeTestCase):
                         if scope == 'adverse_event':
                             self.assertEqual(set(members), {
                                     'codebook.csv',
-                                    '1/05_adverse_event.csv'})
+                                    '1/06_adverse_event.csv'})
                     else:
                         with acting(profile), self.refused(AccessError):
                             self.create(scope=scope)
