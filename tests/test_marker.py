@@ -50,7 +50,7 @@ VALUES = {
             'response': 'partial',
             'grade': 'grade_3',
             },
-        'missing': {'treatment_start': 'not_applicable'},
+        'missing': {'treatment_start': 'not_done'},
         'confirmed': {'dose': Decimal('187.3')},
         'code': lambda walk: walk.code,
         'situation': 'transmission',

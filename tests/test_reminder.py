@@ -1,13 +1,13 @@
 # This file is part of Early Access.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
+import socket
 import subprocess
 from email import message_from_bytes, policy
 
 from aiosmtpd.controller import Controller
 
-from harness import ServerTestCase
-from common import BIN, TOP
+from harness import BIN, PASSWORD, TOP, ServerTestCase
 
 EMAIL = 'prescriber@example.com'
 
@@ -26,6 +26,7 @@ def late_forms(config):
     User = Model.get('res.user', config=config)
     user, = User.find([('login', '=', 'prescriber')])
     user.email = EMAIL
+    user.password = PASSWORD
     user.save()
     with Transaction().start(config.database_name, 0) as transaction:
         pool = Pool()
@@ -59,10 +60,12 @@ class ReminderTestCase(ServerTestCase):
     def test_email(self):
         "Test that it is sent once, with a link and without a patient"
         mailbox = Mailbox()
-        controller = Controller(mailbox, hostname='127.0.0.1', port=0)
+        with socket.socket() as sock:
+            sock.bind(('127.0.0.1', 0))
+            _, port = sock.getsockname()
+        controller = Controller(mailbox, hostname='127.0.0.1', port=port)
         controller.start()
         try:
-            _, port = controller.server.sockets[0].getsockname()
             for _ in range(2):
                 self._run_crons(port)
         finally:
