@@ -139,6 +139,16 @@ class AdverseEventMixin(SealedMixin):
                     yield self.__names__(name)['field']
 
     @classmethod
+    def receive_event(cls, forms):
+        "Start the clock of the events that were expected."
+        pool = Pool()
+        Date = pool.get('ir.date')
+        cls.write([
+                f for f in forms
+                if f.kind == 'adverse_event' and not f.day_zero],
+            {'day_zero': Date.today()})
+
+    @classmethod
     def _check_handover(cls, forms, button, state):
         for form in forms:
             if form.handover != state:

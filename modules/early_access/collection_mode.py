@@ -8,7 +8,8 @@ from trytond.model import Workflow, fields
 from trytond.pyson import Eval
 from trytond.transaction import Transaction
 
-from .exceptions import FormAccessError, FormIncompleteError
+from .exceptions import (
+    CorrectionError, FormAccessError, FormIncompleteError)
 from .workflow import guarded
 
 # From the preferred one to the last resort (CNIL 2022-107, SEC-ECH-5)
@@ -54,6 +55,13 @@ class CollectionModeMixin:
                 'submitted_by': None,
                 'submitted_at': dt.datetime.now(),
                 })
+
+    def check_correctable(self):
+        "Raise CorrectionError if the patient gave the answers online."
+        if self.collection_mode == 'online':
+            raise CorrectionError(gettext(
+                    'early_access.msg_correction_online',
+                    form=self.rec_name))
 
     @classmethod
     def validate_fields(cls, forms, field_names):

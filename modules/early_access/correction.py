@@ -147,6 +147,7 @@ class Correction(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
     @classmethod
     def prepare(cls, form):
         "Return a draft with the answers of the form as they are now."
+        form.check_correctable()
         with without_check_access():
             values = {'form': form.id}
             for name in cls._members:
@@ -182,6 +183,7 @@ class Correction(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
             raise CorrectionError(gettext(
                     'early_access.msg_correction_form',
                     form=form.rec_name, state=form.state_string))
+        form.check_correctable()
         if not self.reason:
             raise CorrectionError(gettext(
                     'early_access.msg_correction_reason',

@@ -156,6 +156,11 @@ class Form(
             'due_date', 'latest_date', 'submitted_by', 'submitted_at',
             'verified_by', 'verified_at', 'locked_by', 'locked_at'})
 
+    # What makes an expected form a draft
+    _entered = frozenset({
+            'answers', 'missing', 'visit_date', 'code', 'situation',
+            'seriousness'})
+
     @classmethod
     def __setup__(cls):
         super().__setup__()
@@ -289,6 +294,7 @@ class Form(
     @Workflow.transition('draft')
     def start(cls, forms):
         "The first answers are entered."
+        cls.receive_event(forms)
 
     @classmethod
     @guarded('submitted')
@@ -486,7 +492,7 @@ class Form(
         pool = Pool()
         Patient = pool.get('early_access.patient')
         super().on_modification(mode, forms, field_names=field_names)
-        if mode == 'write' and field_names & {'answers', 'visit_date'}:
+        if mode == 'write' and field_names & cls._entered:
             expected = [f for f in forms if f.state == 'expected']
             if expected:
                 cls.start(expected)

@@ -370,9 +370,13 @@ class AdverseEventTestCase(FormsTestCase):
                     'stop_reason': 'adverse_effect',
                     })
             rpc(Patient, 'discontinue', [patient.id])
-        self.assertEqual(
-            [f.state for f in self.forms(patient, kind='adverse_event')],
-            ['expected'])
+        event, = self.forms(patient, kind='adverse_event')
+        self.assertEqual(event.state, 'expected')
+        self.assertIsNone(event.day_zero)
+        # The clock runs from the first entry, even without an answer
+        event = self.write(event, seriousness=['hospitalisation'])
+        self.assertEqual(event.state, 'draft')
+        self.assertEqual(event.day_zero, dt.date.today())
 
 
 class DefinitionTestCase(ProgrammeTestCase):

@@ -102,13 +102,15 @@ class QueryTestCase(ProgrammeTestCase):
                 ('patient', '=', form.patient.id),
                 ('kind', '=', 'follow_up'),
                 ])[0]
+        response, = [
+            v for v in follow_up.variables if v.code == 'response']
         values = {
             'form': form.id, 'variable': form.variables[0].id,
             'reason': 'range'}
         with acting('data_manager'):
             for other in [
                     {'form': follow_up.id},
-                    {'variable': follow_up.variables[0].id},
+                    {'variable': response.id},
                     {'reason': 'other'}, {'reason': None},
                     {'state': 'closed'}]:
                 with self.subTest(other=other), self.refused(UserError):

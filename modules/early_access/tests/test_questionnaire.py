@@ -12,7 +12,8 @@ from dateutil.relativedelta import relativedelta
 from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.modules.early_access import questionnaire_page
 from trytond.modules.early_access.exceptions import (
-    FormAccessError, FormIncompleteError, ProtocolError, WorkflowStateError)
+    CorrectionError, FormAccessError, FormIncompleteError, ProtocolError,
+    WorkflowStateError)
 from trytond.modules.early_access.questionnaire import (
     ALPHABET, clean_token, format_token, new_token)
 from trytond.modules.early_access.questionnaire_page import Refusal
@@ -455,6 +456,8 @@ class QuestionnaireTestCase(ProgrammeTestCase):
         self.assertIsNone(form.submitted_by)
         self.assertTrue(form.submitted_at)
         with acting('prescriber'):
+            with self.refused(CorrectionError):
+                Form.correct([Form(form.id)])
             Form.reopen([Form(form.id)])
             self.assertEqual(self.due(access), [])
             with self.refused(FormAccessError):
