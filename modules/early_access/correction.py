@@ -72,12 +72,14 @@ class Correction(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
     old_missing = Sealed(fields.Dict(
             'early_access.variable.missing', "Reasons Before", readonly=True,
             states={
-                'invisible': ~Eval('old_missing'),
+                'invisible': (
+                    (Eval('state') != 'applied') | ~Eval('old_missing')),
                 }))
     new_missing = Sealed(fields.Dict(
             'early_access.variable.missing', "Reasons After", readonly=True,
             states={
-                'invisible': ~Eval('new_missing'),
+                'invisible': (
+                    (Eval('state') != 'applied') | ~Eval('new_missing')),
                 }))
     applied_by = user_field("Applied By")
     applied_at = time_field("Applied At")
