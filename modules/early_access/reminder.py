@@ -2,7 +2,6 @@
 # this repository contains the full copyright notices and license terms.
 
 from dateutil.relativedelta import relativedelta
-from sql import Literal
 from sql.aggregate import Count
 from sql.conditionals import Case
 
@@ -118,7 +117,7 @@ class Reminder(ModelSQL, ModelView):
         overdue = Case((form.latest_date < today, 1))
         cursor.execute(*form.join(
                 patient, condition=form.patient == patient.id).select(
-                patient.company, patient.prescriber, Count(Literal('*')),
+                patient.company, patient.prescriber, Count(form.id),
                 Count(overdue),
                 where=form.state.in_(OPEN_STATES)
                 & (form.due_date <= today),
@@ -129,7 +128,7 @@ class Reminder(ModelSQL, ModelView):
         cursor.execute(*query.join(
                 form, condition=query.form == form.id).join(
                 patient, condition=form.patient == patient.id).select(
-                patient.company, patient.prescriber, Count(Literal('*')),
+                patient.company, patient.prescriber, Count(query.id),
                 where=query.state == 'open',
                 group_by=[patient.company, patient.prescriber]))
         for company, prescriber, number in cursor.fetchall():
