@@ -105,10 +105,11 @@ def fill(demo, session, rows, dates=None):
     vlist, to_confirm = [], []
     for form, row in zip(records, rows):
         date = (dates or {}).get(row['patient'], row['due_date'])
-        values, unusual = answers(demo, row['definition'], date or demo.today)
+        date = min(date or demo.today, demo.today)
+        values, unusual = answers(demo, row['definition'], date)
         vlist.append({'answers': values})
         if row['kind'] != 'access':
-            vlist[-1]['visit_date'] = min(date or demo.today, demo.today)
+            vlist[-1]['visit_date'] = date
         if row['kind'] == 'quality_of_life':
             vlist[-1]['collection_mode'] = 'paper_professional'
         if unusual:
