@@ -13,6 +13,7 @@ from harness import PASSWORD
 
 import trytond.pool
 from trytond.model import ModelSQL, ModelView, Unique, fields
+from trytond.modules.early_access.answers import OPEN_STATES
 from trytond.modules.early_access.definition import FORM_KINDS
 from trytond.modules.early_access.form import Form
 from trytond.modules.early_access.sealed import Sealed, SealedMixin
@@ -159,7 +160,14 @@ class PlainForm(ModelSQL, ModelView):
 
     @classmethod
     def get_overdue(cls, forms, name):
-        return Form.get_overdue.__func__(cls, forms, name)
+        pool = Pool()
+        Date = pool.get('ir.date')
+        today = Date.today()
+        return {
+            f.id: bool(
+                f.state in OPEN_STATES and f.latest_date
+                and f.latest_date < today)
+            for f in forms}
 
 
 MODELS = [PlainRecord, SealedRecord, PlainForm]
@@ -286,6 +294,8 @@ def _add_form(protocol):
     for variable in protocol.variables:
         if variable.code in VARIABLES:
             form.questions.new(variable=variable)
+    protocol.save()
+    protocol.visits[0].forms.append(type(form)(protocol.forms[-1].id))
     protocol.save()
 
 
