@@ -14,8 +14,10 @@ A scenario starts with :func:`activate_programme` and acts with
 import datetime as dt
 import hashlib
 import itertools
+import random
 from contextlib import contextmanager
 from decimal import Decimal
+from string import ascii_uppercase
 
 from dateutil.relativedelta import relativedelta
 from stdnum import ean, luhn
@@ -616,10 +618,9 @@ def request_access(login='prescriber', config=None, **values):
 
 
 def _letters():
-    number = next(_numbers)
-    surname = 'T' + ''.join(
-        chr(ord('A') + number // 26 ** i % 26) for i in range(2))
-    return surname, 'ES'
+    # At random, as those of a database that is restored are not known
+    letters = random.choices(ascii_uppercase, k=4)
+    return 'T' + ''.join(letters[:2]), ''.join(letters[2:])
 
 
 def answers(questions, **values):
