@@ -105,6 +105,8 @@ class QuestionnaireBrowserTestCase(BrowserTestCase):
             path=directory / f'questionnaire-{name}.png', full_page=True)
 
     def answer(self, page, language, scale='73'):
+        # The questions come after the page
+        page.get_by_role('radiogroup').first.wait_for()
         for group in page.get_by_role('radiogroup').all():
             group.get_by_text(TEXTS[language]['choice'], exact=True).click()
         page.get_by_label(TEXTS[language]['scale']).fill(scale)
