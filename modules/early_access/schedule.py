@@ -3,7 +3,7 @@
 
 import datetime as dt
 
-from sql import Window
+from sql import Null, Window
 from sql.aggregate import Count
 from sql.functions import RowNumber
 
@@ -23,12 +23,6 @@ class ScheduleMixin(ModelStorage):
     latest_date = fields.Date("Until", readonly=True)
     overdue = fields.Function(
         fields.Boolean("Overdue"), 'get_overdue', searcher='search_overdue')
-    schedule_state = fields.Function(fields.Selection([
-                (None, ""),
-                ('later', "Later"),
-                ('due', "Due"),
-                ('overdue', "Overdue"),
-                ], "Schedule", sort=False), 'get_schedule_state')
     deviation = fields.Function(
         fields.Integer(
             "Deviation",
@@ -44,21 +38,11 @@ class ScheduleMixin(ModelStorage):
     @classmethod
     def get_overdue(cls, forms, name):
         today = cls._today()
-        return {f.id: f._schedule_state(today) == 'overdue' for f in forms}
-
-    @classmethod
-    def get_schedule_state(cls, forms, name):
-        today = cls._today()
-        return {f.id: f._schedule_state(today) for f in forms}
-
-    def _schedule_state(self, today):
-        if self.state not in OPEN_STATES:
-            return None
-        elif self.latest_date and self.latest_date < today:
-            return 'overdue'
-        elif self.earliest_date and self.earliest_date > today:
-            return 'later'
-        return 'due'
+        return {
+            f.id: bool(
+                f.state in OPEN_STATES and f.latest_date
+                and f.latest_date < today)
+            for f in forms}
 
     @classmethod
     def get_deviation(cls, forms, name):
@@ -122,7 +106,9 @@ class ScheduleMixin(ModelStorage):
             table.patient, table.id, table.due_date,
             RowNumber(window=window).as_('rank'),
             where=in_(table.patient, [p.id for p in patients])
-            & table.state.in_(OPEN_STATES))
+            & table.state.in_(OPEN_STATES)
+            # A group is filled in with the form of which it is a part
+            & (table.parent == Null))
         cursor.execute(*ranked.select(
                 ranked.patient, ranked.id, ranked.due_date,
                 where=ranked.rank == 1))
