@@ -22,6 +22,7 @@ from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import StateAction, StateTransition, Wizard
 
 from .answers import EMPTY, OPEN_STATES
+from .transaction import follow_one_another
 
 CHUNK = 1000
 RECEIVED = ['submitted', 'verified', 'locked']
@@ -120,6 +121,8 @@ class Completeness(CompletenessMixin, ModelSQL):
         A run that is interrupted leaves the counts as they were. The memory
         depends on the number of establishments and variables, not of forms.
         """
+        # Two at once would both replace what was there before
+        follow_one_another([authorization])
         counts = defaultdict(lambda: [0, 0, 0])
         for rows in cls._chunks(authorization):
             cls._count(rows, counts)
