@@ -8,7 +8,6 @@ from decimal import Decimal, InvalidOperation
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields
-from trytond.pool import Pool
 from trytond.pyson import Eval
 
 from .definition import DefinitionMixin
@@ -58,6 +57,16 @@ class ConditionMixin(DefinitionMixin):
         "Value", required=True,
         help="The code of a choice, a number, or a date as 2026-12-31.")
 
+    # The field that names the question or the form under the condition
+    _of = None
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add(cls._of)
+        t = cls.__table__()
+        cls._sql_indexes.add(Index(t, (getattr(t, cls._of), Index.Range())))
+
     @staticmethod
     def default_operator():
         return '='
@@ -65,11 +74,17 @@ class ConditionMixin(DefinitionMixin):
     @property
     def of(self):
         "The question or the form under the condition."
-        raise NotImplementedError
+        return getattr(self, self._of)
 
     @property
     def definition_protocol(self):
         return self.of.definition_protocol
+
+    @classmethod
+    def _new_protocol(cls, values):
+        if values.get(cls._of) is not None:
+            Target = cls._fields[cls._of].get_target()
+            return Target(values[cls._of]).definition_protocol
 
     @fields.depends('variable')
     def autocomplete_value(self):
@@ -165,60 +180,26 @@ class ConditionalMixin:
 class QuestionCondition(ConditionMixin, ModelSQL, ModelView):
     "A condition under which a question is asked"
     __name__ = 'early_access.protocol.form.question.condition'
+    _of = 'question'
 
     question = fields.Many2One(
         'early_access.protocol.form.question', "Question", required=True,
         ondelete='CASCADE')
 
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        cls.__access__.add('question')
-        t = cls.__table__()
-        cls._sql_indexes.add(Index(t, (t.question, Index.Range())))
-
-    @property
-    def of(self):
-        return self.question
-
     @fields.depends('question', '_parent_question.protocol')
     def on_change_with_protocol(self, name=None):
         return self.question.protocol if self.question else None
-
-    @classmethod
-    def _new_protocol(cls, values):
-        pool = Pool()
-        Question = pool.get('early_access.protocol.form.question')
-        if values.get('question') is not None:
-            return Question(values['question']).definition_protocol
 
 
 class FormCondition(ConditionMixin, ModelSQL, ModelView):
     "A condition under which a form is expected"
     __name__ = 'early_access.protocol.form.condition'
+    _of = 'form'
 
     form = fields.Many2One(
         'early_access.protocol.form', "Form", required=True,
         ondelete='CASCADE')
 
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        cls.__access__.add('form')
-        t = cls.__table__()
-        cls._sql_indexes.add(Index(t, (t.form, Index.Range())))
-
-    @property
-    def of(self):
-        return self.form
-
     @fields.depends('form', '_parent_form.protocol')
     def on_change_with_protocol(self, name=None):
         return self.form.protocol if self.form else None
-
-    @classmethod
-    def _new_protocol(cls, values):
-        pool = Pool()
-        Form = pool.get('early_access.protocol.form')
-        if values.get('form') is not None:
-            return Form(values['form']).protocol
