@@ -8,6 +8,7 @@ from trytond.model import Workflow, fields
 from trytond.pyson import Eval
 from trytond.transaction import Transaction
 
+from .answers import OPEN_STATES
 from .exceptions import (
     CorrectionError, FormAccessError, FormIncompleteError)
 from .workflow import guarded
@@ -30,13 +31,13 @@ class CollectionModeMixin:
         COLLECTION_MODES, "Collection Mode", sort=False,
         states={
             'invisible': Eval('kind') != 'quality_of_life',
-            'readonly': ~Eval('state').in_(['expected', 'draft']),
+            'readonly': ~Eval('state').in_(OPEN_STATES),
             },
         help="How the patient gave the answers. The server sets the online "
         "one.")
 
     @classmethod
-    @guarded('expected', 'draft')
+    @guarded(*OPEN_STATES)
     @Workflow.transition('submitted')
     def deposit(cls, forms):
         """Receive for good the answers that a patient gave online.

@@ -29,6 +29,7 @@ from trytond.protocols.wrappers import (
 from trytond.transaction import Transaction
 from trytond.wsgi import app
 
+from .answers import OPEN_STATES
 from .instrument import LANGUAGES as LANGUAGE_NAMES
 from .questionnaire import PATH, clean_token
 from .schema import has_digits
@@ -37,7 +38,6 @@ from .transaction import begin_immediate, wait_for
 logger = logging.getLogger(__name__)
 
 LANGUAGES = [code for code, _ in LANGUAGE_NAMES]
-OPEN_STATES = ['expected', 'draft']
 # In bytes: a hundred questions take less than a tenth of it
 MAX_SIZE = 65536
 LARGEST = 10 ** 15
