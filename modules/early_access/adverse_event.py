@@ -149,7 +149,7 @@ class AdverseEventMixin(SealedMixin):
             {'day_zero': Date.today()})
 
     @classmethod
-    def _check_handover(cls, forms, button, state):
+    def _check_handover(cls, forms, state):
         for form in forms:
             if form.handover != state:
                 raise AdverseEventError(gettext(
@@ -164,7 +164,7 @@ class AdverseEventMixin(SealedMixin):
 
         Even a draft is handed over: the clock runs from the first receipt.
         """
-        cls._check_handover(forms, 'hand_over', 'pending')
+        cls._check_handover(forms, 'pending')
         cls.write(forms, {
                 'handover': 'handed_over',
                 **cls.stamp('handed_over'),
@@ -175,7 +175,7 @@ class AdverseEventMixin(SealedMixin):
     @ModelView.button
     def acknowledge(cls, forms):
         "Keep the number of the case as the receipt of pharmacovigilance."
-        cls._check_handover(forms, 'acknowledge', 'handed_over')
+        cls._check_handover(forms, 'handed_over')
         for form in forms:
             if not form.case_number:
                 raise AdverseEventError(gettext(
