@@ -10,7 +10,7 @@ from trytond.transaction import without_check_access
 
 from .computation import COMPUTATIONS, Facts
 from .definition import VISIT_KINDS
-from .exceptions import AnswerError, FormIncompleteError, FormError
+from .exceptions import AnswerError, FormError
 from .sealed import Sealed, SealedMixin
 
 OPEN_STATES = ['expected', 'draft']
@@ -69,8 +69,9 @@ class AnswersMixin(SealedMixin):
     # The client
 
     @fields.depends(
-        'definition', 'patient', 'related_person', 'visit_date', 'answers',
-        'missing')
+        'definition', 'kind', 'patient', 'related_person', 'visit_date',
+        'parent', '_parent_parent.kind', '_parent_parent.patient',
+        '_parent_parent.visit_date', 'answers', 'missing')
     def on_change_answers(self):
         if not self.definition:
             return
@@ -93,13 +94,11 @@ class AnswersMixin(SealedMixin):
             return {}
         # Read as the user, who may have named another patient
         facts = self._facts([self.patient.id])
-        date = self.visit_date
-        if self.definition.kind == 'access':
-            # As it is read: an access form has no visit
-            date = self.patient.request_date
+        if self.parent and self.parent.patient != self.patient:
+            return {}
         return compute(
             self.definition.computed_variables,
-            facts[self.patient.id]._replace(date=date))
+            facts[self.patient.id]._replace(date=self.observed_date))
 
     # Reading
 
@@ -214,15 +213,6 @@ class AnswersMixin(SealedMixin):
             if (question.required and answers.get(name) in EMPTY
                     and not missing.get(name)):
                 yield question.variable.label
-
-    def check_complete(self):
-        "Raise FormIncompleteError naming all that is missing."
-        lines = list(self.incomplete())
-        if lines:
-            raise FormIncompleteError(gettext(
-                    'early_access.msg_form_incomplete',
-                    form=self.rec_name,
-                    variables='\n'.join(f'- {line}' for line in lines)))
 
     def unusual_answers(self):
         "Return the variables out of their usual range, if not confirmed yet."

@@ -148,9 +148,22 @@ class Correction(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
 
     @classmethod
     def prepare(cls, form):
-        "Return a draft with the answers of the form as they are now."
+        """Return the draft of the user, or a new one with the answers of the
+        form as they are now."""
         form.check_correctable()
         with without_check_access():
+            # The one that the user has begun, unless the form has changed
+            drafts = cls.search([
+                    ('form', '=', form.id),
+                    ('state', '=', 'draft'),
+                    ('create_uid', '=', Transaction().user),
+                    ])
+            for draft in drafts:
+                if all(
+                        _given(getattr(draft, f'old_{n}'))
+                        == _given(getattr(form, n)) for n in cls._members):
+                    return draft
+            cls.delete(drafts)
             values = {'form': form.id}
             for name in cls._members:
                 values[name] = values[f'old_{name}'] = dict(
@@ -217,8 +230,9 @@ class Correction(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
             setattr(self, f'new_{name}', new[name] or None)
             setattr(self, name, None)
         self.save()
+        # A group is verified with the form of which it is a part
         if form.state == 'verified':
-            Form.verify_again([form])
+            Form.verify_again([form.parent or form])
         return new['answers'].keys() | new['missing'].keys()
 
     @classmethod

@@ -349,6 +349,7 @@ class Form(
                         'early_access.msg_form_queries', form=form.rec_name))
 
     @classmethod
+    @with_groups
     @Workflow.transition('submitted')
     def verify_again(cls, forms):
         "A verified form was corrected."
@@ -397,6 +398,10 @@ class Form(
                     'early_access.msg_form_incomplete',
                     form=forms[0].rec_name,
                     variables='\n'.join(lines)))
+
+    def check_complete(self):
+        "Raise FormIncompleteError naming what is missing, in the groups too."
+        self.check_all_complete([self, *self.groups])
 
     @property
     def group_name(self):

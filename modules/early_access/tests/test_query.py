@@ -199,6 +199,63 @@ class QueryTestCase(ProgrammeTestCase):
         self.assertEqual(list(form.answers.values()), [Decimal(51)])
 
     @with_transaction()
+    def test_one_draft(self):
+        "A correction that was begun is gone on with, unless it is outdated"
+        form = self.submitted()
+        one = self.prepare(form)
+        self.assertEqual(self.prepare(form), one)
+        other = self.prepare(form, 'hospital_staff')
+        self.assertNotEqual(other, one)
+        self.apply(self.change(one, dose=Decimal(51)))
+        again = self.prepare(form, 'hospital_staff')
+        self.assertNotEqual(again, other)
+        self.assertEqual(list(again.answers.values()), [Decimal(51)])
+
+    @with_transaction()
+    def test_group(self):
+        "The form is verified again when one of its groups is corrected"
+        pool = Pool()
+        Form = pool.get('early_access.form')
+        form, _ = Form.search([
+                ('patient', '=', self.patient('treated').id),
+                ('definition.name', '=', "Follow-up"),
+                ], order=[('due_date', 'ASC')])
+        today = dt.date.today()
+        group, = form.definition.groups
+        variable, = group.variables
+        with acting('prescriber'):
+            rpc(Form, 'write', [form.id], {
+                    'visit_date': today,
+                    'answers': answers(
+                        form.answers, response='partial', dose=Decimal(50)),
+                    })
+            rpc(Form, 'create', [{
+                        'patient': form.patient.id,
+                        'parent': form.id,
+                        'definition': group.id,
+                        'answers': {variable.name: today},
+                        }])
+            # What is next is the form, not what is part of it
+            self.assertFalse(form.patient.next_form.parent)
+            rpc(Form, 'submit', [form.id])
+        with acting('data_manager'):
+            rpc(Form, 'verify', [form.id])
+        part, = Form(form.id).groups
+        correction = self.prepare(part)
+        with acting('prescriber'):
+            rpc(correction.__class__, 'write', [correction.id], {
+                    'reason': 'entry',
+                    'answers': {
+                        variable.name: today - dt.timedelta(days=1)}})
+        self.apply(correction)
+        self.assertEqual(
+            [f.state for f in Form.browse([form.id, part.id])],
+            ['submitted', 'submitted'])
+        with acting('data_manager'):
+            rpc(Form, 'verify', [form.id])
+        self.assertEqual(Form(part.id).state, 'verified')
+
+    @with_transaction()
     def test_others_forms(self):
         "A correction of another's patient is neither made nor seen"
         form = self.submitted()
