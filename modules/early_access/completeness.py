@@ -11,7 +11,7 @@ import datetime as dt
 from collections import defaultdict
 from decimal import Decimal
 
-from sql import Literal, Null
+from sql import Cast, Literal, Null
 from sql.aggregate import Max, Min, Sum
 
 from trytond.model import Index, ModelSQL, ModelView, fields
@@ -24,7 +24,8 @@ from trytond.wizard import StateAction, StateTransition, Wizard
 from .answers import EMPTY, OPEN_STATES
 from .transaction import follow_one_another
 
-CHUNK = 1000
+# The patients whose forms are opened at once, or the rows inserted
+CHUNK = 100
 RECEIVED = ['submitted', 'verified', 'locked']
 
 
@@ -69,14 +70,67 @@ class CompletenessMixin(ModelView):
         return result
 
 
+class CountsMixin(CompletenessMixin, ModelSQL):
+    "Counts that are stored until the next ones replace them"
+    __slots__ = ()
+    # The fields that name what is counted
+    _key = ()
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.authorization.ondelete = 'CASCADE'
+        cls.company.ondelete = 'CASCADE'
+        t = cls.__table__()
+        cls._sql_indexes.add(Index(t, (t.authorization, Index.Range())))
+        cls._order = [('id', 'ASC')]
+
+    @classmethod
+    def _clear(cls, authorization):
+        table = cls.__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*table.delete(
+                where=table.authorization == authorization.id))
+
+    @classmethod
+    def _insert(cls, authorization, counts, now):
+        table = cls.__table__()
+        cursor = Transaction().connection.cursor()
+        columns = [getattr(table, n) for n in [
+                'company', 'authorization', *cls._key, 'asked', 'answered',
+                'justified', 'computed_at']]
+        values = [
+            [authorization.company.id, authorization.id, *key,
+                count.asked, count.answered, count.justified, now]
+            for key, count in sorted(counts.items())]
+        for chunk in grouped_slice(values, CHUNK):
+            cursor.execute(*table.insert(columns, list(chunk)))
+
+
+class Count:
+    "How many questions were asked, and what became of them."
+    __slots__ = ('asked', 'answered', 'justified')
+
+    def __init__(self):
+        self.asked = self.answered = self.justified = 0
+
+    def add(self, outcome):
+        self.asked += 1
+        if outcome == 'answered':
+            self.answered += 1
+        elif outcome == 'justified':
+            self.justified += 1
+
+
 def rate(number, total):
     if total:
         return (Decimal(number) / total).quantize(Decimal('0.0001'))
 
 
-class Completeness(CompletenessMixin, ModelSQL):
+class Completeness(CountsMixin):
     "How much of a variable is answered by an establishment in a form"
     __name__ = 'early_access.completeness'
+    _key = ('establishment', 'form', 'variable')
 
     establishment = fields.Many2One(
         'party.party', "Establishment", readonly=True, ondelete='CASCADE',
@@ -90,15 +144,6 @@ class Completeness(CompletenessMixin, ModelSQL):
     variable = fields.Many2One(
         'early_access.variable', "Variable", readonly=True,
         ondelete='CASCADE')
-
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        cls.authorization.ondelete = 'CASCADE'
-        cls.company.ondelete = 'CASCADE'
-        t = cls.__table__()
-        cls._sql_indexes.add(Index(t, (t.authorization, Index.Range())))
-        cls._order = [('id', 'ASC')]
 
     def get_rec_name(self, name):
         return f'{self.variable.rec_name} - {self.establishment.rec_name}'
@@ -123,53 +168,62 @@ class Completeness(CompletenessMixin, ModelSQL):
         """
         # Two at once would both replace what was there before
         follow_one_another([authorization])
-        counts = defaultdict(lambda: [0, 0, 0])
-        for rows in cls._chunks(authorization):
-            cls._count(rows, counts)
+        pool = Pool()
+        PatientCounts = pool.get('early_access.completeness.patient')
+        for Counts in [cls, PatientCounts]:
+            Counts._clear(authorization)
         now = dt.datetime.now()
-        table = cls.__table__()
-        cursor = Transaction().connection.cursor()
-        cursor.execute(*table.delete(
-                where=table.authorization == authorization.id))
-        columns = [
-            table.company, table.authorization, table.establishment,
-            table.form, table.variable, table.asked, table.answered,
-            table.justified, table.computed_at]
-        values = [
-            [authorization.company.id, authorization.id, *key, *count, now]
-            for key, count in sorted(counts.items())]
-        for chunk in grouped_slice(values, CHUNK):
-            cursor.execute(*table.insert(columns, list(chunk)))
+        counts = defaultdict(Count)
+        for rows in cls._chunks(authorization):
+            patients = defaultdict(Count)
+            for patient, establishment, question, outcome in cls._outcomes(
+                    rows):
+                counts[establishment, *question].add(outcome)
+                patients[patient,].add(outcome)
+            PatientCounts._insert(authorization, patients, now)
+        cls._insert(authorization, counts, now)
 
     @classmethod
     def _chunks(cls, authorization):
-        "Yield the (form, definition, state, establishment) to count."
+        """Yield the forms to count, those of some patients at a time.
+
+        They are (form, definition, state, patient, establishment).
+        """
         pool = Pool()
         Form = pool.get('early_access.form')
         Patient = pool.get('early_access.patient')
         form, patient = Form.__table__(), Patient.__table__()
         cursor = Transaction().connection.cursor()
+        of_authorization = patient.authorization == authorization.id
         last = 0
         while True:
+            cursor.execute(*patient.select(
+                    patient.id,
+                    where=of_authorization & (patient.id > last),
+                    order_by=patient.id.asc, limit=CHUNK))
+            patients = [id_ for id_, in cursor]
+            if not patients:
+                break
+            first, last = patients[0], patients[-1]
             cursor.execute(*form.join(
                     patient, condition=form.patient == patient.id).select(
-                    form.id, form.definition, form.state,
+                    form.id, form.definition, form.state, patient.id,
                     patient.establishment,
-                    where=(patient.authorization == authorization.id)
-                    & (form.id > last)
+                    where=of_authorization
+                    & (form.patient >= first) & (form.patient <= last)
                     & (form.related_person == Null)
                     & (form.state.in_(RECEIVED)
                         | (form.state.in_(OPEN_STATES)
-                            & (form.latest_date < Form._today()))),
-                    order_by=form.id.asc, limit=CHUNK))
-            rows = cursor.fetchall()
-            if not rows:
-                break
-            yield rows
-            last = rows[-1][0]
+                            & (form.latest_date < Form._today())))))
+            yield cursor.fetchall()
 
     @classmethod
-    def _count(cls, rows, counts):
+    def _outcomes(cls, rows):
+        """Yield (patient, establishment, question, outcome) of the questions
+        asked.
+
+        A question is (definition, variable).
+        """
         pool = Pool()
         Form = pool.get('early_access.form')
         questions = cls._questions({r[1] for r in rows})
@@ -177,22 +231,26 @@ class Completeness(CompletenessMixin, ModelSQL):
             r['id']: r for r in Form.read(
                 [r[0] for r in rows if r[2] in RECEIVED],
                 ['answers', 'missing', 'sealed_state'])}
-        for id_, definition, _, establishment in rows:
+        for id_, definition, _, patient, establishment in rows:
             content = contents.get(id_)
             if content and content['sealed_state'] != 'readable':
                 continue
             for name, (variable, conditional) in questions[definition].items():
                 if content is None:
                     # Overdue: nothing was received
-                    if not conditional:
-                        counts[establishment, definition, variable][0] += 1
-                elif name in content['answers']:
-                    count = counts[establishment, definition, variable]
-                    count[0] += 1
-                    if content['answers'][name] not in EMPTY:
-                        count[1] += 1
-                    elif content['missing'].get(name):
-                        count[2] += 1
+                    outcome = None if conditional else 'missing'
+                elif name not in content['answers']:
+                    outcome = None
+                elif content['answers'][name] not in EMPTY:
+                    outcome = 'answered'
+                elif content['missing'].get(name):
+                    outcome = 'justified'
+                else:
+                    outcome = 'missing'
+                if outcome:
+                    yield (
+                        patient, establishment, (definition, variable),
+                        outcome)
 
     @classmethod
     def _questions(cls, definitions):
@@ -220,6 +278,51 @@ class Completeness(CompletenessMixin, ModelSQL):
             id_: rate(int(asked) - int(given), int(asked))
             for id_, asked, given in cursor}
         return {a.id: rates.get(a.id) for a in authorizations}
+
+
+class CompletenessPatient(CountsMixin):
+    "How much of what is asked of a patient is answered"
+    __name__ = 'early_access.completeness.patient'
+    _key = ('patient',)
+
+    patient = fields.Many2One(
+        'early_access.patient', "Patient", readonly=True, ondelete='CASCADE')
+    establishment = fields.Function(
+        fields.Many2One(
+            'party.party', "Establishment",
+            context={
+                'company': Eval('company', -1),
+            },
+            depends={'company'}),
+        'get_establishment', searcher='search_establishment')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.add(Index(t, (t.patient, Index.Range())))
+        cls._order = [('missing_rate', 'DESC'), ('id', 'ASC')]
+
+    @classmethod
+    def order_missing_rate(cls, tables):
+        table, _ = tables[None]
+        missing = table.asked - table.answered - table.justified
+        return [Cast(missing, 'FLOAT') / table.asked]
+
+    def get_establishment(self, name):
+        return self.patient.establishment.id
+
+    @classmethod
+    def search_establishment(cls, name, clause):
+        nested = clause[0][len(name):]
+        return [(f'patient.{name}{nested}', *clause[1:])]
+
+    def get_rec_name(self, name):
+        return self.patient.rec_name
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('patient.rec_name', *clause[1:])]
 
 
 class CompletenessGroupMixin(CompletenessMixin, ModelSQL):

@@ -15,6 +15,7 @@ PATIENT_MODELS = frozenset({
         'early_access.form',
         'early_access.form.correction',
         'early_access.query',
+        'early_access.completeness.patient',
         'early_access.order',
         'early_access.order.line',
         'early_access.questionnaire.access',

@@ -123,6 +123,7 @@ ACCESS.update(dict.fromkeys([
             'early_access.completeness.establishment',
             'early_access.completeness.form',
             ], rights(AGGREGATED)))
+ACCESS['early_access.completeness.patient'] = rights(HEALTH)
 ACCESS['early_access.reminder'] = rights(
     {
         'pharmacist_in_charge', 'delegate', 'data_manager', 'dpo', 'audit'})

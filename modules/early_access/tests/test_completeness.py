@@ -5,6 +5,7 @@ import datetime as dt
 
 from dateutil.relativedelta import relativedelta
 
+from trytond.model.exceptions import AccessError
 from trytond.modules.early_access import completeness
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
@@ -67,6 +68,43 @@ class CompletenessTestCase(ProgrammeTestCase):
                 # Nobody knows whether it would be asked
                 ("Follow-up", 'stop_cause'): (1, 1, 0),
                 })
+
+    @with_transaction()
+    def test_patients(self):
+        "The counts of a patient are those of its forms, the worst one first"
+        pool = Pool()
+        Patients = pool.get('early_access.completeness.patient')
+        other = self.forms("Follow-up")[1]
+        other.latest_date = dt.date.today() - relativedelta(days=1)
+        other.save()
+        self.rates()
+        counts = Patients.search([])
+        self.assertEqual(
+            sum(c.asked for c in counts),
+            sum(c.asked for c in pool.get(
+                    'early_access.completeness').search([])))
+        rates = [c.missing_rate for c in counts]
+        self.assertEqual(rates, sorted(rates, reverse=True))
+        self.assertEqual(counts[0].patient, other.patient)
+        self.assertEqual(
+            counts[0].establishment, other.patient.establishment)
+
+    @with_transaction()
+    def test_hospital(self):
+        "A hospital user finds the patients of the own services"
+        pool = Pool()
+        Patients = pool.get('early_access.completeness.patient')
+        patient = self.patient('treated')
+        self.rates()
+        for login, seen in [
+                ('prescriber', True), ('hospital_pharmacist', True),
+                ('data_manager', True), ('south_prescriber', False)]:
+            with self.subTest(login), acting(login):
+                found = rpc(Patients, 'search', [
+                        ('patient', '=', patient.id)])
+                self.assertEqual(bool(found), seen)
+        with acting('market_access'), self.refused(AccessError):
+            rpc(Patients, 'search', [])
 
     @with_transaction()
     def test_chunks(self):
