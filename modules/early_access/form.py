@@ -1,6 +1,7 @@
 # This file is part of Early Access.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+import datetime as dt
 from collections import Counter
 from functools import wraps
 
@@ -12,7 +13,7 @@ from trytond.model import (
     Index, ModelSQL, ModelView, Unique, Workflow, fields)
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
-from trytond.pyson import Bool, Eval, If
+from trytond.pyson import Bool, Date, Eval, If
 from trytond.transaction import Transaction
 
 from .adverse_event import AdverseEventMixin
@@ -279,6 +280,10 @@ class Form(
             ('/tree', 'visual',
                 If(Eval('overdue', False), 'danger',
                     If(Eval('state') == 'not_applicable', 'muted', ''))),
+            ('/tree[field/@name="deadline"]', 'visual',
+                If((Eval('handover') != 'pending') | ~Eval('deadline'), '',
+                    If(Eval('deadline', dt.date.max) < Date(), 'danger',
+                        'warning'))),
             ('//page[@id="computed"]', 'states', {
                     'invisible': ~Eval('computed') & ~Eval('confirmed'),
                     }),
