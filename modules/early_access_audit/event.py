@@ -1,0 +1,286 @@
+# This file is part of Early Access.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+from contextlib import contextmanager
+
+from sql import Cast, Flavor, Literal, Table
+from sql.operators import BinaryOperator
+
+from trytond import backend
+from trytond.model import Index, ModelSQL, ModelView, fields
+from trytond.pool import Pool
+from trytond.transaction import Transaction, without_check_access
+
+from . import guard
+from .traced import PATIENT_PATHS
+
+# The records of an event, which are many for an export
+CHUNK = 1000
+RECORDS = 'early_access_audit_event_record'
+
+
+class Overlap(BinaryOperator):
+    "Whether arrays of PostgreSQL have an element in common"
+    __slots__ = ()
+    _operator = '&&'
+
+
+class Event(ModelSQL, ModelView):
+    """What somebody did, once.
+
+    It names the records and never holds a value of them. Beside the columns
+    of the fields, PostgreSQL has the ids of the records as an array and the
+    transaction that stored them, in whose order the events are sealed. SQLite
+    has the ids in a table.
+    """
+    __name__ = 'early_access.audit.event'
+
+    at = fields.Timestamp("Time (UTC)", required=True, readonly=True)
+    user_id = fields.Integer("User ID", readonly=True)
+    login = fields.Char("Login", readonly=True, strip=False)
+    roles = fields.Char("Roles", readonly=True)
+    connection_id = fields.Char("Connection", readonly=True)
+    address = fields.Char("Address", readonly=True)
+    action = fields.Selection([
+            ('read', "Read"),
+            ('open', "Open"),
+            ('search', "Search"),
+            ('count', "Count"),
+            ('export', "Export"),
+            ('report', "Report"),
+            ('wizard', "Wizard"),
+            ('button', "Button"),
+            ('create', "Create"),
+            ('write', "Write"),
+            ('delete', "Delete"),
+            ('refused', "Refused"),
+            ('failed', "Failed"),
+            ('login', "Log In"),
+            ('login_failed', "Log In Failed"),
+            ('login_blocked', "Log In Blocked"),
+            ('logout', "Log Out"),
+            ('session_end', "End of Session"),
+            ('activation', "Activation"),
+            ('access', "Access"),
+            ], "Action", required=True, readonly=True, sort=False,
+        help="'Open' is the reading of sealed data by a report, a wizard or "
+        "a job of the server.")
+    model = fields.Char("Model", readonly=True)
+    field_names = fields.Text("Fields", readonly=True)
+    target = fields.Char(
+        "Target", readonly=True,
+        help="The button, wizard or report.")
+    method = fields.Char("Method", readonly=True)
+    reason = fields.Char("Reason", readonly=True)
+
+    model_name = fields.Function(
+        fields.Char("Kind of Record"), 'get_model_name',
+        searcher='search_model_name')
+    records = fields.Function(
+        fields.Text("Records"), 'get_records', searcher='search_records')
+    patient = fields.Function(
+        fields.Many2One('early_access.patient', "Patient"),
+        'get_patient', searcher='search_patient')
+
+    # In the order in which they are stored
+    _columns = [
+        'at', 'user_id', 'login', 'roles', 'connection_id', 'address',
+        'method', 'action', 'model', 'field_names', 'reason', 'target']
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.update({
+                Index(t, (t.at, Index.Range())),
+                Index(t, (t.user_id, Index.Equality()), (t.id, Index.Range())),
+                })
+        cls._order = [('id', 'DESC')]
+        # It is read with care, and never written by a request
+        cls.__rpc__ = {
+            n: r for n, r in cls.__rpc__.items()
+            if n not in {'create', 'write', 'delete', 'copy', 'import_data'}}
+
+    @classmethod
+    def __register__(cls, module_name):
+        guard.unguard(cls._table)
+        super().__register__(module_name)
+        cursor = Transaction().connection.cursor()
+        if backend.name == 'postgresql':
+            cursor.execute(
+                f'ALTER TABLE {cls._table} '
+                'ADD COLUMN IF NOT EXISTS record_ids bigint[], '
+                'ADD COLUMN IF NOT EXISTS epoch integer NOT NULL DEFAULT 0, '
+                'ADD COLUMN IF NOT EXISTS x xid8 '
+                'NOT NULL DEFAULT pg_current_xact_id()')
+            cursor.execute(
+                'CREATE INDEX IF NOT EXISTS '
+                f'{cls._table}_record_ids ON {cls._table} '
+                'USING gin (record_ids)')
+            cursor.execute(
+                f'CREATE INDEX IF NOT EXISTS {cls._table}_x '
+                f'ON {cls._table} (epoch, x, id)')
+        else:
+            cursor.execute(
+                f'CREATE TABLE IF NOT EXISTS {RECORDS} ('
+                'event INTEGER NOT NULL, record INTEGER NOT NULL, '
+                'PRIMARY KEY (record, event)) WITHOUT ROWID')
+            cursor.execute(
+                f'CREATE INDEX IF NOT EXISTS {RECORDS}_event '
+                f'ON {RECORDS} (event, record)')
+            guard.guard(RECORDS)
+        guard.guard(cls._table)
+
+    # Storing
+
+    @classmethod
+    @contextmanager
+    def connection(cls, database_name):
+        """A cursor outside of any transaction of a request.
+
+        What it executes is committed at the end.
+        """
+        database = backend.Database(database_name).connect()
+        autocommit = backend.name == 'postgresql'
+        connection = database.get_connection(autocommit=autocommit)
+        try:
+            yield connection.cursor()
+            if not autocommit:
+                connection.commit()
+        except BaseException:
+            if not autocommit:
+                connection.rollback()
+            raise
+        finally:
+            database.put_connection(connection)
+
+    @classmethod
+    def store(cls, cursor, author, entries):
+        """Insert events.
+
+        :param author: who acts, a trail.Author.
+        :param entries: a list of (at, action, model, names of the fields,
+            reason, target, ids of the records).
+        """
+        rows = [
+            (at, *author, action, model, names, reason, target, chunk)
+            for at, action, model, names, reason, target, ids in entries
+            for chunk in cls._chunks(ids)]
+        columns = ', '.join(cls._columns)
+        param = Flavor.get().param
+        if backend.name == 'postgresql':
+            values = ', '.join(
+                [f"({', '.join([param] * (len(cls._columns) + 1))})"]
+                * len(rows))
+            cursor.execute(
+                f'INSERT INTO {cls._table} ({columns}, record_ids) '
+                f'VALUES {values}', [v for row in rows for v in row])
+        else:
+            values = ', '.join([param] * len(cls._columns))
+            for *row, ids in rows:
+                cursor.execute(
+                    f'INSERT INTO {cls._table} ({columns}) VALUES ({values})',
+                    row)
+                event = cursor.lastrowid
+                cursor.executemany(
+                    f'INSERT INTO {RECORDS} (event, record) VALUES (?, ?)',
+                    [(event, id_) for id_ in ids])
+
+    @staticmethod
+    def _chunks(ids):
+        for i in range(0, len(ids) or 1, CHUNK):
+            yield ids[i:i + CHUNK]
+
+    # Reading
+
+    @classmethod
+    def record_ids(cls, events):
+        "Return the ids of the records by id of event."
+        result = {e.id: [] for e in events}
+        cursor = Transaction().connection.cursor()
+        in_ = fields.SQL_OPERATORS['in']
+        if backend.name == 'postgresql':
+            table = cls.__table__()
+            cursor.execute(*table.select(
+                    table.id, table.record_ids, where=in_(
+                        table.id, list(result))))
+            result.update((i, ids or []) for i, ids in cursor)
+        else:
+            table = Table(RECORDS)
+            cursor.execute(*table.select(
+                    table.event, table.record,
+                    where=in_(table.event, list(result)),
+                    order_by=[table.event, table.record]))
+            for event, record in cursor:
+                result[event].append(record)
+        return result
+
+    @classmethod
+    def get_records(cls, events, name):
+        return {
+            i: ', '.join(map(str, ids))
+            for i, ids in cls.record_ids(events).items()}
+
+    @classmethod
+    def search_records(cls, name, clause):
+        _, operator, value = clause
+        ids = [int(v) for v in str(value).strip('%').split(',')
+            if v.strip().isdigit()]
+        return [(
+                'id', 'not in' if operator.startswith(('!', 'not')) else 'in',
+                cls._of_records(ids))]
+
+    @classmethod
+    def get_model_name(cls, events, name):
+        Model = Pool().get('ir.model')
+        return {
+            e.id: Model.get_name(e.model) if e.model else None
+            for e in events}
+
+    @classmethod
+    @without_check_access
+    def search_model_name(cls, name, clause):
+        Model = Pool().get('ir.model')
+        models = Model.search([('string', *clause[1:])])
+        return [('model', 'in', [m.name for m in models])]
+
+    @classmethod
+    def get_patient(cls, events, name):
+        return dict.fromkeys([
+                e.id for e in events])
+
+    @classmethod
+    def search_patient(cls, name, clause):
+        """The events on a patient and on what belongs to it.
+
+        The operator is '=' or 'in', and the value one or several ids.
+        """
+        _, operator, value = clause
+        if operator not in {'=', 'in'}:
+            raise NotImplementedError(operator)
+        patients = value if operator == 'in' else [value]
+        domain = ['OR']
+        with without_check_access():
+            for model, path in PATIENT_PATHS.items():
+                Model = Pool().get(model)
+                ids = [r.id for r in Model.search(
+                        [(path, 'in', patients)], order=[])]
+                if ids:
+                    domain.append([
+                            ('model', '=', model),
+                            ('id', 'in', cls._of_records(ids)),
+                            ])
+        return domain if len(domain) > 1 else [('id', '=', None)]
+
+    @classmethod
+    def _of_records(cls, ids):
+        "A query of the events on one of the ids, whatever their model."
+        if backend.name == 'postgresql':
+            table = cls.__table__()
+            return table.select(
+                table.id, where=Overlap(
+                    table.record_ids, Cast(Literal(ids), 'bigint[]')))
+        table = Table(RECORDS)
+        return table.select(
+            table.event,
+            where=fields.SQL_OPERATORS['in'](table.record, ids))
