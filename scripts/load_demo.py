@@ -28,7 +28,7 @@ from dateutil.relativedelta import relativedelta
 
 from demo_data import (
     authorizations, forms, hospitals, laboratory, orders, patients, products,
-    protocols, stock)
+    protocols, review, stock)
 from demo_data.sessions import LocalSessions, ServerSessions
 
 # What is done, in this order, and its share of the time
@@ -42,12 +42,14 @@ CHAPTERS = [
     ("Decisions on the requests", patients.decide, 1),
     ("Treatments", patients.treat, 3),
     ("Forms", forms.answer, 7),
+    ("Review of the forms", review.load, 2),
     ("Decisions on the authorizations", authorizations.follow, 1),
     ("Stock", stock.load, 4),
     ("Orders", orders.enter, 12),
     ("Supply", orders.supply, 26),
     ("Receptions", orders.receive, 4),
     ("End of treatments", patients.close, 3),
+    ("Completeness", review.count, 1),
     ]
 
 
@@ -59,6 +61,9 @@ class Demo:
         self.password = password
         self.random = random.Random(2022107)
         self.today = sessions['admin'].today()
+        # What is known of the patients, by their id
+        self.weights = {}
+        self.levels = {}
 
     @cached_property
     def programmes(self):
@@ -67,6 +72,14 @@ class Demo:
     @cached_property
     def questions(self):
         return protocols.read_questions(self)
+
+    @cached_property
+    def groups(self):
+        return protocols.read_groups(self)
+
+    @cached_property
+    def codes(self):
+        return protocols.read_codes(self)
 
     def ago(self, **delta):
         "Return the date so many days, weeks, months or years ago."

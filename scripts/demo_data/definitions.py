@@ -16,14 +16,17 @@ class Protocol(NamedTuple):
     maximum_quantity: int
     specialties: tuple
     criteria: tuple
-    variables: tuple
-    forms: tuple
     visits: tuple
+    # Either these, or the name of the data dictionary that defines them
+    variables: tuple = ()
+    forms: tuple = ()
+    dictionary: str = None
     # Why a special category of data is strictly necessary
     justifications: tuple = ()
-    # The questions that depend on another: kind of the form, code of the
-    # question, code of the variable, and its answers that make it asked
-    conditions: tuple = ()
+    # The answers of the demonstration by code of the variable, where any
+    # other would be odd: codes of choices, those repeated are more frequent,
+    # or how many days ago the date is, at least and at most
+    plausible: dict = {}
 
 
 class Criterion(NamedTuple):
@@ -68,9 +71,6 @@ UNKNOWN = ('nk', "Unknown", "Inconnu")
 NOT_APPLICABLE = ('na', "Not applicable", "Sans objet")
 MISSING = (NOT_DONE, UNKNOWN, NOT_APPLICABLE)
 YES_NO = (('no', "No", "Non"), ('yes', "Yes", "Oui"), UNKNOWN)
-ECOG = (
-    ('0', "0", "0"), ('1', "1", "1"), ('2', "2", "2"), ('3', "3", "3"),
-    ('4', "4", "4"), NOT_DONE, UNKNOWN)
 
 # Sections
 

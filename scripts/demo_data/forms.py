@@ -1,49 +1,66 @@
 # This file is part of Early Access.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"""The forms: answered by the hospitals, verified by the data manager.
+"""The forms, answered by the hospitals.
 
 A few of those that are due were forgotten, and are overdue.
 """
 import datetime as dt
+from collections import defaultdict
 from decimal import Decimal
+from itertools import cycle
 
 from . import hospitals
 
 MODEL = 'early_access.form'
 FORGOTTEN = .04
-# How often an answer is not known, or has to be confirmed
+# How often an answer is not known, or has to be confirmed, and a measure is
+# not done
 UNKNOWN = .03
 UNUSUAL = .01
+NOT_DONE = .015
+YES_NO = ['no', 'no', 'no', 'no', 'yes']
 # How often an adverse event is that of the partner of the patient
 PARTNER = .3
+# What the adverse events of a programme are, one after the other
 SERIOUSNESS = [
-    ['none'], ['none'], ['none'], ['hospitalisation'],
-    ['important', 'hospitalisation']]
+    ['hospitalisation'], ['none'], ['important', 'hospitalisation'], ['none']]
 
 
 # The answers
 
-def answers(demo, definition, date):
+def answers(demo, row, date, given=()):
     """Return answers that a person could give to a form on a date.
 
-    :param definition: the id of the form in the protocol.
-    :returns: the answers, and whether one of them is out of its usual range.
+    The questions under conditions are answered too: the server clears what
+    the other answers do not ask.
+
+    :param row: the values of the form.
+    :param given: the answers that are known, by code.
+    :returns: the answers, why some have none, and whether one of them is out
+        of its usual range.
     """
-    result, unusual = {}, False
-    for question in demo.questions[definition]:
-        if not question.required and demo.random.random() < .5:
+    result, missing, unusual = {}, {}, False
+    for question in demo.questions[row['definition']]:
+        number = question.type_ in {'integer', 'numeric'}
+        if question.code in given:
+            answer = given[question.code]
+        elif not question.required and demo.random.random() < .5:
             continue
-        if can_be_unusual(question) and demo.random.random() < UNUSUAL:
+        elif number and question.required and demo.random.random() < NOT_DONE:
+            missing[question.name] = 'not_done'
+            continue
+        elif can_be_unusual(question) and demo.random.random() < UNUSUAL:
             answer = unusual_number(question)
             unusual = True
         elif question.type_ == 'date':
-            answer = date - dt.timedelta(days=demo.random.randint(0, 28))
-        elif question.type_ in {'integer', 'numeric'}:
-            answer = usual_number(demo, question)
+            least, most = question.plausible or (0, 28)
+            answer = date - dt.timedelta(days=demo.random.randint(least, most))
+        elif number:
+            answer = usual_number(demo, question, row['patient'])
         else:
             answer = choice(demo, question)
         result[question.name] = answer
-    return result, unusual
+    return result, missing, unusual
 
 
 def can_be_unusual(question):
@@ -52,12 +69,18 @@ def can_be_unusual(question):
         and question.usual_maximum < question.maximum)
 
 
-def usual_number(demo, question):
+def usual_number(demo, question, patient):
+    "Return a number: what is measured again has changed a little."
     low, high = question.usual_minimum, question.usual_maximum
     if low is None or high is None:
         low, high = question.minimum, question.maximum
-    return as_number(
-        question, float(low) + demo.random.random() * float(high - low))
+    measure = question.code.rpartition('_')[2]
+    if measure == 'weight':
+        weight = demo.weights[patient]
+        return as_number(question, weight * demo.random.uniform(.97, 1.03))
+    level = demo.levels.setdefault((patient, measure), demo.random.random())
+    level = min(max(level + demo.random.uniform(-.05, .05), 0), 1)
+    return as_number(question, float(low) + level * float(high - low))
 
 
 def unusual_number(question):
@@ -75,10 +98,14 @@ def as_number(question, number):
 def choice(demo, question):
     "Return a choice: the first ones are the most frequent."
     codes = [line.split(':')[0] for line in question.selection.splitlines()]
-    missing = [c for c in codes if c in {'nd', 'nk', 'na'}]
+    missing = [c for c in codes if c in {'nd', 'nk', 'na', 'unknown'}]
     known = codes[:len(codes) - len(missing)]
     if missing and demo.random.random() < UNKNOWN:
         code = demo.random.choice(missing)
+    elif question.plausible:
+        code = demo.random.choice(question.plausible.split())
+    elif known == ['yes', 'no']:
+        code = demo.random.choice(YES_NO)
     else:
         code = known[int(len(known) * demo.random.random() ** 3)]
     return [code] if question.type_ == 'multiselection' else code
@@ -93,11 +120,12 @@ def open_forms(session, *domain):
         ['definition', 'patient', 'due_date', 'kind'])
 
 
-def fill(demo, session, rows, dates=None):
+def fill(demo, session, rows, dates=None, given=None):
     """Write the answers to the forms.
 
     :param dates: the date of the answers by id of patient, by default the
         one on which each form is due.
+    :param given: the answers that are known, by code by id of patient.
     :returns: the forms, and those with an answer to confirm.
     """
     Form = session.model(MODEL)
@@ -106,8 +134,9 @@ def fill(demo, session, rows, dates=None):
     for form, row in zip(records, rows):
         date = (dates or {}).get(row['patient'], row['due_date'])
         date = min(date or demo.today, demo.today)
-        values, unusual = answers(demo, row['definition'], date)
-        vlist.append({'answers': values})
+        values, missing, unusual = answers(
+            demo, row, date, (given or {}).get(row['patient'], ()))
+        vlist.append({'answers': values, 'missing': missing})
         if row['kind'] != 'access':
             vlist[-1]['visit_date'] = date
         if row['kind'] == 'quality_of_life':
@@ -115,12 +144,42 @@ def fill(demo, session, rows, dates=None):
         if unusual:
             to_confirm.append((form, row['patient']))
     session.write(records, vlist)
+    add_treatments(demo, session, rows)
     return records, to_confirm
 
 
-def submit(demo, session, rows):
+def add_treatments(demo, session, rows):
+    "Add the treatments that the answers tell of, each a part of its form."
+    vlist = []
+    for row in session.read(
+            MODEL, [('id', 'in', [r['id'] for r in rows])],
+            ['definition', 'patient', 'visit_date', 'answers']):
+        news = [
+            v for n, v in row['answers'].items()
+            if n.endswith('_fu_new_treatment')]
+        if news != ['yes']:
+            continue
+        group = demo.groups[row['definition']]
+        codes = demo.codes[group]
+        for code in demo.random.sample(codes, demo.random.choice([1, 1, 2])):
+            values, missing, _ = answers(
+                demo, {'definition': group, 'patient': row['patient']},
+                row['visit_date'])
+            vlist.append({
+                    'parent': row['id'],
+                    'patient': row['patient'],
+                    'definition': group,
+                    'code': code,
+                    'answers': values,
+                    'missing': missing,
+                    })
+    if vlist:
+        session.create(MODEL, vlist)
+
+
+def submit(demo, session, rows, given=None):
     "Fill in the forms and submit them, the unusual answers confirmed."
-    records, to_confirm = fill(demo, session, rows)
+    records, to_confirm = fill(demo, session, rows, given=given)
     for form, _ in to_confirm:
         session.confirm('unusual_answers', [form])
     session.click(records, 'submit')
@@ -140,23 +199,30 @@ def fill_access(demo, session, cases):
         demo.sessions[prescribers[patient]].confirm('unusual_answers', [form])
 
 
-def fill_discontinuation(demo, session, patients):
+def fill_discontinuation(demo, session, cases):
     "Answer the forms of most of the patients who stopped the treatment."
+    given = {
+        c.patient.id: {
+            'stop_reason': c.stop_reason,
+            'last_date': c.stop_date,
+            'death_date': c.stop_date,
+            'last_contact': c.stop_date,
+            } for c in cases}
     rows = open_forms(
         session,
-        ('patient', 'in', [p.id for p in patients]),
+        ('patient', 'in', list(given)),
         ('kind', '=', 'discontinuation'))
     submit(demo, session, [
-            r for r in rows if demo.random.random() > FORGOTTEN])
+            r for r in rows if demo.random.random() > FORGOTTEN], given)
 
 
 def answer(demo):
-    "Answer what is due, then verify most of what was answered."
+    "Answer what is due and report what happened."
+    seriousness = defaultdict(lambda: cycle(SERIOUSNESS))
     for _, _, login, _ in hospitals.DOCTORS:
         if login:
             answer_due(demo, login)
-            report_events(demo, login)
-    verify(demo)
+            report_event(demo, login, seriousness)
 
 
 def answer_due(demo, login):
@@ -170,8 +236,11 @@ def answer_due(demo, login):
     fill(demo, session, rows[-1:])
 
 
-def report_events(demo, login):
-    "Report an adverse event of a patient: the hospital adds the form."
+def report_event(demo, login, seriousness):
+    """Report an adverse event of a patient: the hospital adds the form.
+
+    :param seriousness: that of the next events, by code of programme.
+    """
     session = demo.sessions[login]
     patients = session.read(
         'early_access.patient', [
@@ -179,13 +248,15 @@ def report_events(demo, login):
             ], ['authorization.code'])
     for row in demo.random.sample(patients, min(1, len(patients))):
         code = row['authorization.']['code']
-        programme = demo.programmes[code]
+        definition = demo.programmes[code].event_form
         values = {
             'patient': row['id'],
-            'definition': programme.event_form,
+            'definition': definition,
             'situation': 'adverse_effect',
-            'seriousness': demo.random.choice(SERIOUSNESS),
+            'seriousness': next(seriousness[code]),
             }
+        if definition in demo.codes:
+            values['code'] = demo.random.choice(demo.codes[definition])
         if code == 'DMB' and demo.random.random() < PARTNER:
             person, = session.create('early_access.related_person', [{
                         'patient': row['id'],
@@ -197,20 +268,3 @@ def report_events(demo, login):
             values['related_person'] = person.id
         form, = session.create(MODEL, [values])
         submit(demo, session, open_forms(session, ('id', '=', form.id)))
-
-
-# The laboratory
-
-def verify(demo):
-    "The data manager verifies what was submitted, and locks the old forms."
-    session = demo.sessions['data']
-    Form = session.model(MODEL)
-    submitted = Form.find([
-            ('state', '=', 'submitted'),
-            ('patient.state', 'in', ['eligible', 'treated']),
-            ])
-    session.click(
-        [f for f in submitted if demo.random.random() < .7], 'verify')
-    session.click(Form.find([
-                ('state', '=', 'verified'),
-                ('due_date', '<', demo.ago(months=9))]), 'lock')

@@ -71,6 +71,8 @@ class Case:
     request_date: dt.date = None
     start_date: dt.date = None
     stop_date: dt.date = None
+    stop_reason: str = None
+    weight: int = None
     patient: object = None
 
 
@@ -157,6 +159,7 @@ def enter(demo, cases):
             'early_access.patient', [request_values(demo, c) for c in part])
         for case, record in zip(part, records):
             case.patient = record
+            demo.weights[record.id] = case.weight
         forms.fill_access(
             demo, session, [c for c in part if c.state in SIGNED])
 
@@ -184,12 +187,13 @@ def identity(demo, case):
     age = draw(1, 15) if child else draw(25, 84)
     birth = case.request_date - dt.timedelta(days=365 * age + draw(20, 340))
     surname, first_name = case.letters
+    case.weight = 8 + 3 * age if child else draw(48, 98)
     values = {
         'surname_letters': surname,
         'first_name_letters': first_name,
         'sex': demo.random.choice(['female', 'male']),
         'birth_month': birth.replace(day=1),
-        'weight': Decimal(8 + 3 * age if child else draw(48, 98)),
+        'weight': Decimal(case.weight),
         'height': Decimal(75 + 6 * age if child else draw(150, 192)),
         }
     if demo.programmes[case.programme].paediatric:
@@ -283,12 +287,14 @@ def close(demo):
     for login, cases in by(stopped, 'prescriber'):
         session = demo.sessions[login]
         records = patients(session, cases)
+        for case in cases:
+            case.stop_reason = demo.random.choice(STOPS)
         session.write(records, [{
                     'discontinuation_date': case.stop_date,
-                    'stop_reason': demo.random.choice(STOPS),
+                    'stop_reason': case.stop_reason,
                     } for case in cases])
         session.click(records, 'discontinue')
-        forms.fill_discontinuation(demo, session, records)
+        forms.fill_discontinuation(demo, session, cases)
     transfer(demo)
     resume(demo, stopped)
 

@@ -9,7 +9,8 @@ from decimal import Decimal
 from types import SimpleNamespace
 
 from . import (
-    authorizations, definitions, demolumab, fictizyme, products, small)
+    authorizations, definitions, demolumab, dictionary, fictizyme, products,
+    small)
 
 PROTOCOLS = {
     'DMB': demolumab.PROTOCOL,
@@ -20,13 +21,22 @@ PROTOCOLS = {
     }
 
 
-CODE_LIST = "Fictitious medicines"
-TREATMENTS = [
-    ('X01AA01', "Inventol"),
-    ('X01AA02', "Exemplamine"),
-    ('X02BB01', "Fictisone"),
-    ('X03CC07', "Démocilline"),
-    ]
+MEDICINES = "Fictitious medicines"
+EFFECTS = "Fictitious effects"
+CODE_LISTS = {
+    MEDICINES: [
+        ('X01AA01', "Inventol"),
+        ('X01AA02', "Exemplamine"),
+        ('X02BB01', "Fictisone"),
+        ('X03CC07', "Démocilline"),
+        ],
+    EFFECTS: [
+        ('99000001', "Céphalée fictive"),
+        ('99000002', "Éruption fictive"),
+        ('99000003', "Nausée fictive"),
+        ('99000004', "Neutropénie fictive"),
+        ],
+    }
 SEXES = "female: Féminin\nmale: Masculin"
 COMPUTED = [
     ('sex', "Sex", "Sexe"),
@@ -41,6 +51,7 @@ COMPUTED = [
 def load(demo):
     session = demo.sessions['regulatory']
     session.create('early_access.instrument', [definitions.INSTRUMENT])
+    enter_code_lists(session)
     for code, definition in PROTOCOLS.items():
         protocol = enter(session, code, definition)
         protocol.click('activate')
@@ -73,13 +84,25 @@ def enter(session, code, definition):
         protocol.justifications.new(category=category, justification=text)
     protocol.save()
     enter_criteria(session, protocol, definition.criteria)
-    variables = enter_variables(session, protocol, definition.variables)
-    forms = enter_forms(session, protocol, definition.forms, variables)
-    enter_computed(session, protocol)
-    enter_conditions(session, definition.conditions, forms, variables)
-    enter_treatments(session, protocol, forms['follow_up'])
+    if definition.dictionary:
+        forms = dictionary.enter(session, protocol, definition.dictionary)
+    else:
+        variables = enter_variables(session, protocol, definition.variables)
+        forms = enter_forms(session, protocol, definition.forms, variables)
+        enter_computed(session, protocol)
+        enter_treatments(session, protocol, forms['follow_up'])
+    enter_instrument(session, forms['quality_of_life'])
     enter_visits(session, protocol, definition.visits, forms)
     return protocol
+
+
+def enter_code_lists(session):
+    CodeList = session.model('early_access.code_list')
+    for name, codes in CODE_LISTS.items():
+        code_list = CodeList(name=name, version='2026')
+        for code, string in codes:
+            code_list.codes.new(code=code, name=string)
+        code_list.save()
 
 
 def annex(session, protocol, kind):
@@ -149,15 +172,11 @@ def variable_texts(definition, language):
 
 def enter_forms(session, protocol, definitions, variables):
     "Return the forms by kind."
-    instrument, = session.model('early_access.instrument').find([])
     forms = session.create('early_access.protocol.form', [{
                 'protocol': protocol.id,
                 'sequence': sequence,
                 'kind': definition.kind,
                 'name': definition.name[0],
-                'instrument': (
-                    instrument.id if definition.kind == 'quality_of_life'
-                    else None),
                 } for sequence, definition in enumerate(definitions, 1)])
     session.translate(forms, [{'name': d.name[1]} for d in definitions])
     session.create('early_access.protocol.form.question', [{
@@ -184,43 +203,23 @@ def enter_computed(session, protocol):
     session.translate(variables[:1], [{'selection': SEXES}])
 
 
-def enter_conditions(session, conditions, forms, variables):
-    """Make questions depend on the answer to another.
-
-    :param conditions: a list of (kind of the form, code of the question, code
-        of the variable, codes of the answers).
-    """
-    for kind, code, variable, values in conditions:
-        Question = session.model('early_access.protocol.form.question')
-        question, = Question.find([
-                ('form', '=', forms[kind].id),
-                ('variable', '=', variables[code].id),
-                ])
-        question.condition_mode = 'any'
-        for value in values:
-            question.conditions.new(
-                variable=variables[variable], value=value)
-        question.save()
-
-
 def enter_treatments(session, protocol, form):
     "The treatments beside the medicine, as often as there are."
     CodeList = session.model('early_access.code_list')
-    lists = CodeList.find([('name', '=', CODE_LIST)], limit=1)
-    if not lists:
-        code_list = CodeList(name=CODE_LIST, version='2026')
-        for code, name in TREATMENTS:
-            code_list.codes.new(code=code, name=name)
-        code_list.save()
-        lists = [code_list]
+    code_list, = CodeList.find([('name', '=', MEDICINES)])
     groups = session.create('early_access.protocol.form', [{
                 'protocol': protocol.id,
                 'kind': 'group',
                 'name': "Concomitant treatments",
                 'parent': form.id,
-                'code_list': lists[0].id,
+                'code_list': code_list.id,
                 }])
     session.translate(groups, [{'name': "Traitements associés"}])
+
+
+def enter_instrument(session, form):
+    form.instrument, = session.model('early_access.instrument').find([])
+    form.save()
 
 
 def enter_visits(session, protocol, definitions, forms):
@@ -288,13 +287,42 @@ def read_questions(demo):
     "Return the questions of the protocols in force, by id of their form."
     session = demo.sessions['regulatory']
     names = [
-        'name', 'type_', 'digits', 'selection', 'minimum', 'maximum',
+        'code', 'name', 'type_', 'digits', 'selection', 'minimum', 'maximum',
         'usual_minimum', 'usual_maximum']
     questions = defaultdict(list)
     for row in session.read(
             'early_access.protocol.form.question',
-            [('form.protocol.state', '=', 'active')],
-            ['form', 'required', *(f'variable.{n}' for n in names)]):
-        questions[row['form']].append(
-            SimpleNamespace(required=row['required'], **row['variable.']))
+            [('form.protocol.state', '=', 'active')], [
+                'form', 'form.protocol.authorization.code', 'required',
+                *(f'variable.{n}' for n in names)]):
+        programme = row['form.']['protocol.']['authorization.']['code']
+        variable = row['variable.']
+        questions[row['form']].append(SimpleNamespace(
+                required=row['required'],
+                plausible=PROTOCOLS[programme].plausible.get(
+                    variable['code']),
+                **variable))
     return questions
+
+
+def read_groups(demo):
+    "Return the id of the repeated group by id of the form it is a part of."
+    return {
+        row['parent']: row['id'] for row in demo.sessions['regulatory'].read(
+            'early_access.protocol.form',
+            [('kind', '=', 'group'), ('protocol.state', '=', 'active')],
+            ['parent'])}
+
+
+def read_codes(demo):
+    "Return the ids of the codes to choose from, by id of the form."
+    session = demo.sessions['regulatory']
+    codes = defaultdict(list)
+    for row in session.read('early_access.code', [], ['code_list']):
+        codes[row['code_list']].append(row['id'])
+    return {
+        row['id']: codes[row['code_list']] for row in session.read(
+            'early_access.protocol.form', [
+                ('code_list', '!=', None),
+                ('protocol.state', '=', 'active'),
+                ], ['code_list'])}
