@@ -108,7 +108,12 @@ def choice(demo, question):
         code = demo.random.choice(YES_NO)
     else:
         code = known[int(len(known) * demo.random.random() ** 3)]
-    return [code] if question.type_ == 'multiselection' else code
+    if question.type_ != 'multiselection':
+        return code
+    elif code == 'none' or demo.random.random() < .6:
+        return [code]
+    other = demo.random.choice([c for c in known if c != 'none'])
+    return sorted({code, other})
 
 
 # The hospitals
