@@ -228,6 +228,7 @@ def answer(demo):
         if login:
             answer_due(demo, login)
             report_event(demo, login, seriousness)
+            report_dose_change(demo, login)
 
 
 def answer_due(demo, login):
@@ -253,7 +254,7 @@ def report_event(demo, login, seriousness):
             ], ['authorization.code'])
     for row in demo.random.sample(patients, min(1, len(patients))):
         code = row['authorization.']['code']
-        definition = demo.programmes[code].event_form
+        definition = demo.programmes[code].forms['adverse_event']
         values = {
             'patient': row['id'],
             'definition': definition,
@@ -272,4 +273,19 @@ def report_event(demo, login, seriousness):
                         }])
             values['related_person'] = person.id
         form, = session.create(MODEL, [values])
+        submit(demo, session, open_forms(session, ('id', '=', form.id)))
+
+
+def report_dose_change(demo, login):
+    "Report the change of the dose of a patient, today."
+    session = demo.sessions[login]
+    patients = session.read(
+        'early_access.patient', [
+            ('state', '=', 'treated'), ('authorization.code', '=', 'DMB'),
+            ], ['id'])
+    for row in demo.random.sample(patients, min(1, len(patients))):
+        form, = session.create(MODEL, [{
+                    'patient': row['id'],
+                    'definition': demo.programmes['DMB'].forms['dose_change'],
+                    }])
         submit(demo, session, open_forms(session, ('id', '=', form.id)))

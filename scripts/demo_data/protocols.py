@@ -267,9 +267,11 @@ def read_programmes(demo):
         supply, = session.read(
             'early_access.protocol.supply', [('protocol', '=', row['id'])],
             ['product', 'product.default_uom'])
-        event, = session.model('early_access.protocol.form').find([
+        forms = session.read(
+            'early_access.protocol.form', [
                 ('protocol', '=', row['id']),
-                ('kind', '=', 'adverse_event')])
+                ('kind', 'in', ['adverse_event', 'dose_change']),
+                ], ['kind'])
         programmes[row['authorization.']['code']] = SimpleNamespace(
             protocol=row['id'],
             authorization=row['authorization.']['id'],
@@ -279,7 +281,7 @@ def read_programmes(demo):
             criteria={c['name']: c['admitting_answer'] for c in criteria},
             product=supply['product'],
             unit=supply['product.']['default_uom'],
-            event_form=event.id)
+            forms={f['kind']: f['id'] for f in forms})
     return programmes
 
 
