@@ -33,23 +33,23 @@ from demo_data.sessions import LocalSessions, ServerSessions
 
 # What is done, in this order, and its share of the time
 CHAPTERS = [
-    ("Laboratory", laboratory.load, 5),
-    ("Hospitals", hospitals.load, 9),
+    ("Laboratory", laboratory.load, 4),
+    ("Hospitals", hospitals.load, 7),
     ("Products", products.load, 1),
-    ("Authorizations", authorizations.grant, 2),
-    ("Protocols", protocols.load, 11),
-    ("Requests of patients", patients.request, 11),
+    ("Authorizations", authorizations.grant, 1),
+    ("Protocols", protocols.load, 12),
+    ("Requests of patients", patients.request, 14),
     ("Decisions on the requests", patients.decide, 1),
     ("Treatments", patients.treat, 3),
-    ("Forms", forms.answer, 7),
-    ("Review of the forms", review.load, 2),
+    ("Forms", forms.answer, 21),
+    ("Review of the forms", review.load, 7),
     ("Decisions on the authorizations", authorizations.follow, 1),
-    ("Stock", stock.load, 4),
-    ("Orders", orders.enter, 12),
-    ("Supply", orders.supply, 26),
-    ("Receptions", orders.receive, 4),
+    ("Stock", stock.load, 2),
+    ("Orders", orders.enter, 5),
+    ("Supply", orders.supply, 16),
+    ("Receptions", orders.receive, 2),
     ("End of treatments", patients.close, 3),
-    ("Completeness", review.count, 1),
+    ("Completeness", review.count, 2),
     ]
 
 
