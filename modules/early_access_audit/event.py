@@ -16,6 +16,7 @@ from .traced import PATIENT_PATHS
 
 # The records of an event, which are many for an export
 CHUNK = 1000
+TABLE = 'early_access_audit_event'
 RECORDS = 'early_access_audit_event_record'
 
 
@@ -165,7 +166,7 @@ class Event(ModelSQL, ModelView):
         rows = [
             (at, *author, action, model, names, reason, target, chunk)
             for at, action, model, names, reason, target, ids in entries
-            for chunk in cls._chunks(ids)]
+            for chunk in cls._chunks(sorted(ids))]
         columns = ', '.join(cls._columns)
         param = Flavor.get().param
         if backend.name == 'postgresql':

@@ -1,0 +1,43 @@
+# This file is part of Early Access.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The sealing of a database, by the server or by a process of its own."
+
+import time
+
+from trytond import backend
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+from .anchor import Anchor
+from .signing_key import SigningKey, configured_path
+
+# How often another sealer may come first
+RETRIES = 5
+
+
+def seal_all(database, key=None):
+    """Seal what is over, and return the number of seals that were added.
+
+    Each seal is committed alone: what a killed process leaves is sealed by
+    the next one.
+    """
+    if key is None:
+        key = SigningKey(configured_path())
+    number = failures = 0
+    while True:
+        try:
+            with Transaction().start(database, 0):
+                Seal = Pool().get('early_access.audit.seal')
+                seal = Seal.seal(key)
+                anchor = seal and Anchor(seal.number, seal.hash)
+        except backend.DatabaseOperationalError:
+            # Another one has sealed it
+            failures += 1
+            if failures > RETRIES:
+                raise
+            time.sleep(.05 * failures)
+            continue
+        if not anchor:
+            return number
+        anchor.write(f'{key.path}.anchor', database)
+        number += 1

@@ -1,0 +1,282 @@
+# This file is part of Early Access.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"""The seals prove that the trail is as it was stored.
+
+Who changes it here owns the database: the triggers are disabled.
+"""
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+from harness import BIN, TestDatabases
+
+EVENT = 'early_access_audit_event'
+SEAL = 'early_access_audit_seal'
+# The longest that others may delay the sealing, in seconds
+PATIENCE = 300
+# A process that stores events in transactions of which some are rolled back
+WRITER = '''
+import random, sys, time
+import datetime as dt
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+database, seed, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+random.seed(seed)
+Pool.start()
+with Transaction().start(database, 0, readonly=True):
+    Pool(database).init()
+from trytond.modules.early_access_audit.trail import Author
+from trytond import backend
+author = Author(seed, f'user{seed}', None, None, None, None)
+stored = 0
+while stored < number:
+    size = random.randint(1, 5)
+    try:
+        with Transaction().start(database, 0) as transaction:
+            Event = Pool().get('early_access.audit.event')
+            for _ in range(size):
+                Event.store(transaction.connection.cursor(), author, [(
+                    dt.datetime.now(), 'read', 'early_access.patient', 'code',
+                    None, None, [random.randint(1, 1000)])])
+                time.sleep(random.random() / 200)
+            if random.random() < .3:
+                transaction.rollback()
+                size = 0
+    except backend.DatabaseOperationalError:
+        continue
+    stored += size
+print(stored)
+'''
+
+
+class SealTestCase(unittest.TestCase):
+    "Test the seals as the owner of the database and as a third party"
+
+    def setUp(self):
+        super().setUp()
+        self.databases = TestDatabases()
+        self.database = self.databases.new('early_access_audit')
+        self.addCleanup(self.databases.drop, self.database)
+        directory = pathlib.Path(
+            self.enterContext(tempfile.TemporaryDirectory()))
+        self.key = directory / 'audit.key'
+        self.environ = self.databases.environ | {
+            'TRYTOND_EARLY_ACCESS__AUDIT_KEY': str(self.key)}
+        self.command('key')
+
+    def command(self, *arguments, status=0, **options):
+        process = subprocess.run(
+            [BIN / 'early-access-audit', *arguments], env=self.environ,
+            text=True, capture_output=True, **options)
+        self.assertEqual(
+            process.returncode, status, process.stdout + process.stderr)
+        return process.stdout
+
+    def seal(self):
+        """Seal all that is stored.
+
+        On PostgreSQL a transaction that runs anywhere in the cluster, such as
+        that of another test, delays it.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            self.command('seal', '--database', self.database)
+            (sealed,), = self.rows(f'SELECT SUM("count") FROM {SEAL}')
+            (stored,), = self.rows(f'SELECT COUNT(*) FROM {EVENT}')
+            if sealed == stored or time.monotonic() > deadline:
+                break
+
+    def verify(self, *arguments, status=0):
+        return self.command(
+            'verify', '--database', self.database, *arguments, status=status)
+
+    def write(self, number, seed=1):
+        subprocess.run(
+            [sys.executable, '-W', 'ignore', '-c', WRITER, self.database,
+                str(seed), str(number)],
+            env=self.environ, check=True, capture_output=True)
+
+    def execute(self, *statements):
+        "Execute statements as the owner, without the triggers."
+        with self.databases.databases.connect(self.database) as connection:
+            if self.databases.backend == 'postgresql':
+                connection.execute("SET session_replication_role = 'replica'")
+            else:
+                for name, in connection.execute(
+                        "SELECT name FROM sqlite_master WHERE type='trigger'"
+                        ).fetchall():
+                    connection.execute(f'DROP TRIGGER {name}')
+            for statement in statements:
+                connection.execute(statement)
+            connection.commit()
+
+    def rows(self, query):
+        with self.databases.databases.connect(self.database) as connection:
+            return connection.execute(query).fetchall()
+
+    def test_whole(self):
+        "What was not touched is found as it was"
+        self.verify()
+        for _ in range(3):
+            self.write(20)
+            self.seal()
+        self.assertIn(
+            '3 seals and', self.verify())
+        # Nothing new is not sealed
+        self.seal()
+        self.assertEqual(len(self.rows(f'SELECT id FROM {SEAL}')), 3)
+        self.verify('--first', '2', '--last', '2')
+        # The public keys are all that it takes
+        public = self.key.with_name('public')
+        os.rename(f'{self.key}.pub', public)
+        self.verify('--public-keys', str(public))
+        self.verify(status=2)
+
+    def test_damage(self):
+        "Each way to alter the trail is named, with the seal"
+        for _ in range(4):
+            self.write(10)
+            self.seal()
+        position = (
+            'x::text::bigint' if self.databases.backend == 'postgresql'
+            else 'id')
+        ids = [i for i, in self.rows(
+                f'SELECT id FROM {EVENT} WHERE {position} >= ('
+                f'SELECT start FROM {SEAL} WHERE number = 2) '
+                f'AND {position} < ('
+                f'SELECT "end" FROM {SEAL} WHERE number = 2) ORDER BY id')]
+        columns = ', '.join(
+            c for c in ['at', 'user_id', 'login', 'action', 'model']
+            + (['x'] if 'x' in position else []))
+        template = self.database
+        for kind, number, *statements in [
+                ('changed', 2, f"UPDATE {EVENT} SET login = 'nobody' "
+                    f'WHERE id = {ids[3]}'),
+                ('missing', 2, f'DELETE FROM {EVENT} WHERE id = {ids[-1]}'),
+                ('added', 2, f'INSERT INTO {EVENT} ({columns}) '
+                    f'SELECT {columns} FROM {EVENT} WHERE id = {ids[0]}')
+                if 'x' in position else
+                ('changed', 2, f"UPDATE {EVENT} SET action = 'open' "
+                    f'WHERE id = {ids[0]}'),
+                # Two events take the place of one another
+                ('changed', 2,
+                    f'UPDATE {EVENT} SET id = 9999 WHERE id = {ids[0]}',
+                    f'UPDATE {EVENT} SET id = {ids[0]} WHERE id = {ids[1]}',
+                    f'UPDATE {EVENT} SET id = {ids[1]} WHERE id = 9999'),
+                ('gap', 2, f'DELETE FROM {SEAL} WHERE number = 2'),
+                ('tail', 4, f'DELETE FROM {SEAL} WHERE number = 4',
+                    f'DELETE FROM {EVENT} WHERE id > {ids[-1]} + 15'),
+                ('signature', 3, f'UPDATE {SEAL} SET statement = '
+                    "REPLACE(statement, '\"number\":3', '\"number\": 3') "
+                    'WHERE number = 3'),
+                ('row', 3, f'UPDATE {SEAL} SET "end" = "end" - 1 '
+                    'WHERE number = 3'),
+                ]:
+            with self.subTest(kind, statements=statements):
+                self.database = f'{template}_x'
+                self.databases.databases.clone(template, self.database)
+                anchor = pathlib.Path(f'{self.key}.anchor')
+                content = json.loads(anchor.read_text())
+                content[self.database] = content[template]
+                anchor.write_text(json.dumps(content))
+                try:
+                    self.execute(*statements)
+                    self.assertIn(
+                        f'Seal {number}: {kind}:', self.verify(status=1))
+                finally:
+                    self.databases.drop(self.database)
+                    self.database = template
+        self.verify()
+
+    def test_replaced(self):
+        "Who has another key cannot seal in the place of the first"
+        self.write(10)
+        self.seal()
+        self.execute(f'DELETE FROM {SEAL}')
+        public = f'{self.key}.pub'
+        content = pathlib.Path(public).read_bytes()
+        os.unlink(self.key)
+        self.command('key')
+        self.seal()
+        pathlib.Path(public).write_bytes(content)
+        self.assertIn('Seal 1: signature', self.verify(status=1))
+
+    def test_key_replaced(self):
+        "The seals of a former key are still verified"
+        self.write(5)
+        self.seal()
+        self.command('key')
+        self.write(5)
+        self.seal()
+        self.assertEqual(
+            len(set(self.rows(f'SELECT "key" FROM {SEAL}'))), 2)
+        self.verify()
+
+    def test_prove(self):
+        "A third party checks that an event is sealed, without the database"
+        self.write(30)
+        self.seal()
+        (event,), = self.rows(
+            f"SELECT MAX(id) FROM {EVENT} WHERE login = 'user1'")
+        proof = json.loads(self.command(
+                'prove', '--database', self.database, str(event)))
+        environ, self.environ = self.environ, os.environ
+
+        def check(proof, status=0):
+            self.command(
+                'check-proof', '--public-keys', f'{self.key}.pub', '-',
+                input=json.dumps(proof), status=status)
+
+        check(proof)
+        for change in [
+                {'event': proof['event'].replace('read', 'open')},
+                {'index': proof['index'] + 1},
+                {'path': proof['path'][1:]},
+                {'statement': proof['statement'] | {'count': 29}},
+                {'signature': '00' * 64},
+                {'key': 'unknown'}]:
+            check(proof | change, status=1)
+        check({}, status=1)
+        self.environ = environ
+        self.command(
+            'prove', '--database', self.database, '999999', status=2)
+
+    def test_writers(self):
+        """Events stored while others seal, some of whom are killed, are all
+        sealed once"""
+        if self.databases.backend == 'postgresql':
+            writers, number = 16, 60
+        else:
+            writers, number = 2, 40
+        threads = [
+            threading.Thread(target=self.write, args=[number, seed])
+            for seed in range(writers)]
+        for thread in threads:
+            thread.start()
+        killed = 0
+        while any(t.is_alive() for t in threads):
+            sealer = subprocess.Popen(
+                [BIN / 'early-access-audit', 'seal', '--database',
+                    self.database, '--every', '.05'],
+                env=self.environ, stderr=subprocess.DEVNULL)
+            time.sleep(random.uniform(4, 8))
+            sealer.send_signal(signal.SIGKILL)
+            sealer.wait()
+            killed += 1
+        for thread in threads:
+            thread.join()
+        self.seal()
+        self.verify()
+        (sealed,), = self.rows(f"SELECT SUM(count) FROM {SEAL}")
+        (stored,), = self.rows(f'SELECT COUNT(*) FROM {EVENT}')
+        self.assertEqual(sealed, stored)
+        self.assertGreaterEqual(stored, writers * number)
+        self.assertTrue(killed)
