@@ -11,10 +11,10 @@ from trytond.transaction import without_check_access
 from .computation import COMPUTATIONS, Facts
 from .definition import VISIT_KINDS
 from .exceptions import AnswerError, FormError
+from .outline import EMPTY
 from .sealed import Sealed, SealedMixin
 
 OPEN_STATES = ['expected', 'draft']
-EMPTY = (None, ())
 
 
 class AnswersMixin(SealedMixin):
@@ -79,9 +79,8 @@ class AnswersMixin(SealedMixin):
         if not self.related_person:
             computed = self._computed_values()
         answers = self.answers or {}
-        asked = self.definition.asked({**answers, **computed})
-        self.answers = {
-            q.variable.name: answers.get(q.variable.name) for q in asked}
+        asked = self.definition.outline.asked({**answers, **computed})
+        self.answers = {q.name: answers.get(q.name) for q in asked}
         self.missing = _missing(asked, self.answers, self.missing or {})
         self.computed = computed
 
@@ -90,14 +89,15 @@ class AnswersMixin(SealedMixin):
         self.on_change_answers()
 
     def _computed_values(self):
-        if not self.patient or not self.definition.computed_variables:
+        variables = self.definition.outline.computed if self.patient else ()
+        if not variables:
             return {}
         # Read as the user, who may have named another patient
         facts = self._facts([self.patient.id])
         if self.parent and self.parent.patient != self.patient:
             return {}
         return compute(
-            self.definition.computed_variables,
+            variables,
             facts[self.patient.id]._replace(date=self.observed_date))
 
     # Reading
@@ -109,26 +109,21 @@ class AnswersMixin(SealedMixin):
             return
         pool = Pool()
         Definition = pool.get('early_access.protocol.form')
+        outlines = {
+            d.id: d.outline for d in Definition.browse(
+                list({r['definition'] for r in rows}))}
         with without_check_access():
-            definitions = {
-                d.id: d for d in Definition.browse(
-                    list({r['definition'] for r in rows}))}
-            conditional = {
-                d.id for d in definitions.values() if d.is_conditional}
             computed = cls._compute([
-                    r['id'] for r in rows if r['definition'] in conditional])
+                    r['id'] for r in rows
+                    if outlines[r['definition']].is_conditional])
         for row in rows:
             if row['sealed_state'] != 'readable':
                 continue
             answers = row['answers'] or {}
-            definition = definitions[row['definition']]
-            asked = definition.questions
-            if definition.id in conditional:
-                asked = definition.asked(
-                    {**answers, **computed.get(row['id'], {})})
+            asked = outlines[row['definition']].asked(
+                {**answers, **computed.get(row['id'], {})})
             row['answers'] = ImmutableDict(
-                (q.variable.name, answers.get(q.variable.name))
-                for q in asked)
+                (q.name, answers.get(q.name)) for q in asked)
             if 'missing' in names:
                 row['missing'] = ImmutableDict(_missing(
                         asked, answers, row['missing'] or {}))
@@ -145,11 +140,11 @@ class AnswersMixin(SealedMixin):
         result = dict.fromkeys(ids)
         forms = [
             f for f in cls.browse(ids)
-            if f.computed_variables and not f.related_person]
+            if f.definition.outline.computed and not f.related_person]
         facts = cls._facts(list({f.patient.id for f in forms}))
         for form in forms:
             result[form.id] = compute(
-                form.computed_variables,
+                form.definition.outline.computed,
                 facts[form.patient.id]._replace(date=form.observed_date))
         return {i: v or {} for i, v in result.items()}
 
@@ -244,13 +239,12 @@ class AnswersMixin(SealedMixin):
             record.definition.id if record else values['definition'])
         load = cls._sealed_fields['answers'].load
         answers = load(document.get('answers')) or {}
-        asked = definition.questions
-        if definition.is_conditional:
-            asked = definition.asked({
-                    **answers,
-                    **cls._values_to_settle(definition, values, record)})
-        names = {q.variable.name for q in asked}
-        hidden = {v.name for v in definition.variables} - names
+        outline = definition.outline
+        known = answers
+        if outline.is_conditional:
+            known = {
+                **answers, **cls._values_to_settle(outline, values, record)}
+        hidden = outline.names - {q.name for q in outline.asked(known)}
         for member in ['answers', 'missing', 'confirmed']:
             document[member] = {
                 n: v for n, v in (document.get(member) or {}).items()
@@ -259,10 +253,10 @@ class AnswersMixin(SealedMixin):
             del document['missing'][name]
 
     @classmethod
-    def _values_to_settle(cls, definition, values, record):
+    def _values_to_settle(cls, outline, values, record):
         related = record.related_person if record else (
             values.get('related_person'))
-        if related or not definition.computed_variables:
+        if related or not outline.computed:
             return {}
         patient = record.patient.id if record else values['patient']
         date = values.get('visit_date')
@@ -270,43 +264,50 @@ class AnswersMixin(SealedMixin):
             date = record.observed_date
         with without_check_access():
             facts = cls._facts([patient])
-        return compute(
-            definition.computed_variables, facts[patient]._replace(date=date))
+        return compute(outline.computed, facts[patient]._replace(date=date))
 
     @classmethod
     def _sealed_dict_names(cls, form, name):
+        outline = form.definition.outline
         if name == 'missing':
-            return {
-                q.variable.name for q in form.definition.questions
-                if q.may_be_missing or not q.required}
-        return {v.name for v in form.variables}
+            return {q.name for q in outline.questions if q.takes_reason}
+        return outline.names
 
     @classmethod
     def _check_sealed_dict(cls, form, name, schemas):
         if name != 'answers':
             super()._check_sealed_dict(form, name, schemas)
             return
-        variables = {v.name: v for v in form.variables}
-        for key, value in form.answers.items():
-            variables[key].check_value(value, form.rec_name)
-        form._check_dates(variables)
+        pool = Pool()
+        Variable = pool.get('early_access.variable')
+        questions = {q.name: q for q in form.definition.outline.questions}
+        answers = form.answers
+        for name, value in answers.items():
+            if not questions[name].accepts(value):
+                variable = Variable(questions[name].variable)
+                variable.check_value(value, form.rec_name)
+        form._check_dates([
+                (questions[n], v) for n, v in answers.items()
+                if questions[n].schema.type_ == 'date' and v is not None])
 
-    def _check_dates(self, variables):
+    def _check_dates(self, dates):
+        "Check a list of (question, date)."
+        if not dates:
+            return
+        pool = Pool()
+        Variable = pool.get('early_access.variable')
         today = self.patient._today()
-        birth = None
-        for name, value in self.answers.items():
-            variable = variables[name]
-            if variable.type_ != 'date' or value is None:
-                continue
-            birth = birth or self.person.earliest_birth
-            if value > today and not variable.future_dates:
+        birth = self.person.earliest_birth
+        for question, date in dates:
+            if date > today and not question.future_dates:
                 message = 'early_access.msg_answer_future'
-            elif birth and value < birth:
+            elif birth and date < birth:
                 message = 'early_access.msg_answer_before_birth'
             else:
                 continue
             raise AnswerError(gettext(
-                    message, variable=variable.string, record=self.rec_name))
+                    message, variable=Variable(question.variable).string,
+                    record=self.rec_name))
 
     @classmethod
     def validate_fields(cls, forms, field_names):
@@ -335,9 +336,8 @@ class AnswersMixin(SealedMixin):
 def _missing(asked, answers, missing):
     "The reasons of the questions that have no answer and may have none."
     return {
-        q.variable.name: missing.get(q.variable.name) for q in asked
-        if answers.get(q.variable.name) in EMPTY
-        and (q.may_be_missing or not q.required)}
+        q.name: missing.get(q.name) for q in asked
+        if answers.get(q.name) in EMPTY and q.takes_reason}
 
 
 def compute(variables, facts):

@@ -259,8 +259,8 @@ class Completeness(CountsMixin):
         Definition = pool.get('early_access.protocol.form')
         return {
             d.id: {
-                q.variable.name: (q.variable.id, bool(q.conditions))
-                for q in d.questions if q.required}
+                q.name: (q.variable, bool(q.requirement.comparisons))
+                for q in d.outline.questions if q.required}
             for d in Definition.browse(list(definitions))}
 
     @classmethod

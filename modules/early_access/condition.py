@@ -4,6 +4,7 @@
 
 import datetime as dt
 import operator
+from collections import namedtuple
 from decimal import Decimal, InvalidOperation
 
 from trytond.i18n import gettext
@@ -30,6 +31,43 @@ _COMPARE = {
     '>=': operator.ge,
     }
 _CHOICE = {'selection', 'multiselection'}
+
+
+class Comparison(
+        namedtuple('Comparison', ['name', 'multiple', 'operator', 'value'])):
+    """A condition, without its record.
+
+    name: that of the variable; multiple: whether it has several values.
+    """
+    __slots__ = ()
+
+    def holds(self, values):
+        "Whether the values, by name of variable, fulfil the condition."
+        value = values.get(self.name)
+        if value is None or value == ():
+            return False
+        if self.multiple:
+            return (self.value in value) == (self.operator == '=')
+        try:
+            return _COMPARE[self.operator](value, self.value)
+        except TypeError:
+            # A value of another type, that is about to be refused
+            return False
+
+
+class Requirement(namedtuple('Requirement', ['mode', 'comparisons'])):
+    "Conditions of which 'all' or 'any' must hold, without their records"
+    __slots__ = ()
+
+    def holds(self, values):
+        """Whether the conditions are fulfilled; True if there is none.
+
+        :param values: the values by name of variable.
+        """
+        if not self.comparisons:
+            return True
+        quantifier = all if self.mode == 'all' else any
+        return quantifier(c.holds(values) for c in self.comparisons)
 
 
 class ConditionMixin(DefinitionMixin):
@@ -123,18 +161,11 @@ class ConditionMixin(DefinitionMixin):
                 type=self.variable.type_string,
                 choices=', '.join(self.variable.choice_codes) or '-'))
 
-    def holds(self, values):
-        "Whether the values, by name of variable, fulfil the condition."
-        value = values.get(self.variable.name)
-        if value is None or value == ():
-            return False
-        if self.variable.type_ == 'multiselection':
-            return (self.value in value) == (self.operator == '=')
-        try:
-            return _COMPARE[self.operator](value, self.comparable)
-        except TypeError:
-            # A value of another type, that is about to be refused
-            return False
+    @property
+    def comparison(self):
+        return Comparison(
+            self.variable.name, self.variable.type_ == 'multiselection',
+            self.operator, self.comparable)
 
     @classmethod
     def validate_fields(cls, conditions, field_names):
@@ -162,15 +193,15 @@ class ConditionalMixin:
     def default_condition_mode():
         return 'all'
 
-    def holds(self, values):
-        """Whether the conditions are fulfilled; True if there is none.
+    @property
+    def requirement(self):
+        return Requirement(
+            self.condition_mode,
+            tuple(c.comparison for c in self.conditions))
 
-        :param values: the values by name of variable.
-        """
-        if not self.conditions:
-            return True
-        quantifier = all if self.condition_mode == 'all' else any
-        return quantifier(c.holds(values) for c in self.conditions)
+    def holds(self, values):
+        "Whether the conditions are fulfilled by the values."
+        return self.requirement.holds(values)
 
     def get_condition_text(self, name):
         link = gettext(f'early_access.msg_condition_{self.condition_mode}')

@@ -133,8 +133,8 @@ class Correction(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
 
     def _completed(self, computed):
         answers, missing = self.answers or {}, self.missing or {}
-        asked = self.form.definition.asked({**answers, **computed})
-        names = [q.variable.name for q in asked]
+        asked = self.form.definition.outline.asked({**answers, **computed})
+        names = [q.name for q in asked]
         return (
             {n: answers.get(n) for n in names},
             {n: missing.get(n) for n in names if answers.get(n) in EMPTY})

@@ -256,6 +256,7 @@ class Protocol(
         """
         pool = Pool()
         Date = pool.get('ir.date')
+        Form = pool.get('early_access.protocol.form')
         today = Date.today()
         for protocol in protocols:
             problems = list(protocol.problems())
@@ -277,6 +278,7 @@ class Protocol(
                 effective[protocol.authorization] - relativedelta(days=1))
         cls.save(previous)
         cls.supersede(previous)
+        Form.forget_outlines()
 
     @classmethod
     @guarded('active')

@@ -3,15 +3,18 @@
 
 from dateutil.relativedelta import relativedelta
 
+from trytond.cache import Cache
 from trytond.model import (
     Index, ModelSQL, ModelView, Unique, fields, sequence_ordered)
 from trytond.pool import Pool
 from trytond.pyson import Eval
+from trytond.transaction import without_check_access
 
 from .condition import ConditionalMixin
 from .definition import FORM_KINDS, DefinitionMixin
 from .instrument import InstrumentMixin
 from .national_number import NationalNumberMixin
+from .outline import Computed, Outline, OutlineQuestion
 
 
 class ProtocolForm(
@@ -79,6 +82,8 @@ class ProtocolForm(
         help="The form is expected only if the answers to earlier forms "
         "fulfil these conditions.")
 
+    _outlines = Cache('early_access.protocol.form.outline', context=False)
+
     @classmethod
     def __setup__(cls):
         super().__setup__()
@@ -107,23 +112,25 @@ class ProtocolForm(
         "Whether some of its questions depend on conditions."
         return any(q.conditions for q in self.questions)
 
-    def asked(self, values):
-        """Return the questions that apply, in order.
+    @property
+    def outline(self):
+        "The Outline, kept once the protocol is active: it is fixed then."
+        outline = self._outlines.get(self.id)
+        if outline is None:
+            with without_check_access():
+                form = self.__class__(self.id)
+                outline = Outline(
+                    [q.outline for q in form.questions],
+                    [Computed(v.name, v.computation)
+                        for v in form.computed_variables])
+                if form.protocol.state != 'draft':
+                    self._outlines.set(self.id, outline)
+        return outline
 
-        A question that is hidden has no answer for those that follow.
-
-        :param values: the answers and the computed values by name of
-            variable.
-        """
-        own = {q.variable.name for q in self.questions}
-        known = {n: v for n, v in values.items() if n not in own}
-        result = []
-        for question in self.questions:
-            if question.holds(known):
-                name = question.variable.name
-                known[name] = values.get(name)
-                result.append(question)
-        return result
+    @classmethod
+    def forget_outlines(cls):
+        "Keep none of this transaction, which may be rolled back."
+        cls._outlines.clear()
 
     def dates(self, start):
         "The (earliest, due, latest) dates of a form that follows an event."
@@ -192,6 +199,14 @@ class Question(
 
     def get_rec_name(self, name):
         return self.variable.rec_name
+
+    @property
+    def outline(self):
+        variable = self.variable
+        return OutlineQuestion(
+            variable.name, variable.id, variable.schema, variable.limits,
+            variable.future_dates, self.required, self.may_be_missing,
+            self.requirement)
 
     @property
     def definition_protocol(self):

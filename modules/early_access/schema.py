@@ -10,7 +10,7 @@ from trytond.cache import Cache
 from trytond.model import DictSchemaMixin, ModelStorage
 from trytond.transaction import inactive_records, without_check_access
 
-__all__ = ['Schema', 'SchemaMixin', 'has_digits']
+__all__ = ['Limits', 'Schema', 'SchemaMixin', 'has_digits']
 
 
 class Schema(namedtuple('Schema', ['name', 'type_', 'digits', 'choices'])):
@@ -40,6 +40,16 @@ class Schema(namedtuple('Schema', ['name', 'type_', 'digits', 'choices'])):
             return (isinstance(value, dt.date)
                 and not isinstance(value, dt.datetime))
         return self.type_ == 'datetime' and isinstance(value, dt.datetime)
+
+
+class Limits(namedtuple('Limits', ['minimum', 'maximum'])):
+    "Between what a number must be, each None if there is no limit"
+    __slots__ = ()
+
+    def hold(self, value):
+        return (
+            (self.minimum is None or value >= self.minimum)
+            and (self.maximum is None or value <= self.maximum))
 
 
 class SchemaMixin(DictSchemaMixin, ModelStorage):

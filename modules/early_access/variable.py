@@ -16,7 +16,7 @@ from trytond.tools import slugify
 from .computation import COMPUTATIONS
 from .exceptions import AnswerError, VariableError
 from .national_number import NationalNumberMixin
-from .schema import Schema, SchemaMixin
+from .schema import Limits, Schema, SchemaMixin
 
 CODE = re.compile(r'^[a-z][a-z0-9_]{0,39}$')
 
@@ -188,9 +188,7 @@ class Variable(
                     variable=self.string,
                     type=self.type_string,
                     record=where))
-        if self.type_ in {'integer', 'numeric'} and (
-                self.minimum is not None and value < self.minimum
-                or self.maximum is not None and value > self.maximum):
+        if not self.limits.hold(value):
             raise AnswerError(gettext(
                     'early_access.msg_answer_range',
                     variable=self.string,
@@ -204,6 +202,12 @@ class Variable(
     @property
     def schema(self):
         return Schema(self.name, self.type_, self.digits, self.choices)
+
+    @property
+    def limits(self):
+        if self.type_ in {'integer', 'numeric'}:
+            return Limits(self.minimum, self.maximum)
+        return Limits(None, None)
 
     def is_unusual(self, value):
         return (

@@ -84,6 +84,26 @@ class CollectionTestCase(FormsTestCase):
         self.assertIsNone(form.answers[name])
 
     @with_transaction()
+    def test_outline(self):
+        "What a form asks is kept once it is fixed, and not before"
+        pool = Pool()
+        Definition = pool.get('early_access.protocol.form')
+        Protocol = pool.get('early_access.protocol')
+        Question = pool.get('early_access.protocol.form.question')
+        active = self.form().definition
+        self.assertEqual(
+            active.outline.names, {v.name for v in active.variables})
+        self.assertIs(active.outline, Definition(active.id).outline)
+        copy, = Protocol.copy([active.protocol])
+        draft, = [f for f in copy.forms if f.name == active.name]
+        *kept, question = draft.questions
+        self.assertIn(question.variable.name, draft.outline.names)
+        Question.delete([question])
+        self.assertEqual(
+            Definition(draft.id).outline.names,
+            {q.variable.name for q in kept})
+
+    @with_transaction()
     def test_on_change(self):
         "The client shows the questions and what is still unanswered"
         form = self.form()
