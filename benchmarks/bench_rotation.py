@@ -4,8 +4,6 @@
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -14,7 +12,7 @@ from functools import partial
 from statistics import median
 
 from harness import BIN, KEYRING, TestDatabases
-from measure import ratio
+from measure import launch, ratio
 
 SMALL = 10_000
 LARGE = 100_000
@@ -22,12 +20,6 @@ ROTATIONS = 5
 # How many documents are sealed in one measure
 DOCUMENTS = 200
 ANSWERS = 40
-# It weighs less than what it starts: a process inherits the peak of its parent
-LAUNCHER = '''
-import resource, subprocess, sys
-subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-'''
 
 
 def small(config):
@@ -119,11 +111,9 @@ def memory(measured, baseline, budget=1.2):
 
 
 def peak(database, environ):
-    result = subprocess.run(
-        [sys.executable, '-S', '-c', LAUNCHER,
-            BIN / 'early-access-keyring', 'rotate', '-d', database],
-        env=environ, check=True, stdout=subprocess.PIPE, text=True)
-    return int(result.stdout)
+    _, memory = launch(
+        environ, BIN / 'early-access-keyring', 'rotate', '-d', database)
+    return memory
 
 
 def sealing(name):

@@ -5,6 +5,8 @@ import base64
 import gzip
 import http.client
 import json
+import subprocess
+import sys
 import time
 import urllib.request
 from contextlib import closing, contextmanager
@@ -20,6 +22,12 @@ RUNS = 300
 WARM_UP = 20
 # The seconds in which the server is observed
 PROFILED = 5
+# It weighs less than what it starts: a process inherits the peak of its parent
+LAUNCHER = '''
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+'''
 
 
 @contextmanager
@@ -106,6 +114,15 @@ class Session:
         return answer['result']
 
 
+def launch(environ, *command):
+    "Return what a command prints and the peak of its memory, in KB."
+    result = subprocess.run(
+        [sys.executable, '-S', '-c', LAUNCHER, *command],
+        env=environ, check=True, stdout=subprocess.PIPE, text=True)
+    output, _, peak = result.stdout.rstrip().rpartition('\n')
+    return output, int(peak)
+
+
 def medians(functions, runs):
     """Return the medians of the seconds that functions return.
 
@@ -155,7 +172,7 @@ def ratio(
     """
     one, other = medians([measured, baseline], runs)
     return _profiled(
-        _result(
+        result(
             name, one / other, 'times', budget, one <= other * (budget or 0),
             f'{text}, {other * 1000:.1f} ms', runs),
         measured, profile)
@@ -171,11 +188,11 @@ def ratio_and_noise(
     one, other, same = medians([measured, baseline, again], runs)
     text = f'{text}, {other * 1000:.1f} ms'
     yield _profiled(
-        _result(
+        result(
             name, one / other, 'times', budget, one <= other * (budget or 0),
             text, runs),
         measured, profile)
-    yield _result(
+    yield result(
         f'{name}: the baseline twice (A/A)', same / other, 'times', None,
         None, text, runs)
 
@@ -190,13 +207,13 @@ def kept(
     """
     one, other = medians([measured, baseline], runs)
     return _profiled(
-        _result(
+        result(
             name, other / one, 'kept', budget, other >= one * (budget or 0),
             f'{text}, {other * 1000:.1f} ms', runs),
         measured, profile)
 
 
-def _result(name, value, unit, budget, met, baseline, runs):
+def result(name, value, unit, budget, met, baseline, runs):
     return {
         'name': name,
         'value': round(value, 3),
@@ -208,7 +225,7 @@ def _result(name, value, unit, budget, met, baseline, runs):
         }
 
 
-def _profiled(result, measured, profile):
-    if profile and result['met'] is False:
-        result['profile'] = profile(measured)
-    return result
+def _profiled(line, measured, profile):
+    if profile and line['met'] is False:
+        line['profile'] = profile(measured)
+    return line
