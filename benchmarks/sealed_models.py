@@ -4,6 +4,7 @@
 
 The clear ones are stock Tryton: what they do not do, the sealing costs.
 """
+import copy
 import datetime as dt
 import random
 import string
@@ -170,7 +171,49 @@ class PlainForm(ModelSQL, ModelView):
             for f in forms}
 
 
-MODELS = [PlainRecord, SealedRecord, PlainForm]
+def clear(name):
+    "Return a field like that of a form, in a column"
+    field = getattr(Form, name)
+    return copy.deepcopy(getattr(field, '_field', field))
+
+
+class PlainFullForm(PlainForm):
+    "All that opening a form shows, clear"
+    __name__ = 'early_access.bench.full_form'
+
+    related_person = clear('related_person')
+    visit_date = clear('visit_date')
+    collection_mode = clear('collection_mode')
+    parent = fields.Many2One('early_access.bench.full_form', "Part Of")
+    groups, queries, corrections = [
+        fields.One2Many('early_access.bench.full_form', 'parent', "Repeated")
+        for _ in range(3)]
+    has_groups = clear('has_groups')
+    code_list = clear('code_list')
+    code = clear('code')
+    situation = clear('situation')
+    seriousness = clear('seriousness')
+    missing = clear('missing')
+    confirmed = clear('confirmed')
+    computed = clear('computed')
+    day_zero = clear('day_zero')
+    deadline = clear('deadline')
+    handover = clear('handover')
+    case_number = clear('case_number')
+    handed_over_by = clear('handed_over_by')
+    handed_over_at = clear('handed_over_at')
+    acknowledged_by = clear('acknowledged_by')
+    acknowledged_at = clear('acknowledged_at')
+    earliest_date = clear('earliest_date')
+    deviation = clear('deviation')
+    submitted_by = clear('submitted_by')
+    verified_by = clear('verified_by')
+    verified_at = clear('verified_at')
+    locked_by = clear('locked_by')
+    locked_at = clear('locked_at')
+
+
+MODELS = [PlainRecord, SealedRecord, PlainForm, PlainFullForm]
 
 
 def register():
