@@ -6,6 +6,7 @@ The texts are those that the wizards of the server set, clean, update and
 export for the module.
 """
 
+import importlib
 import os
 import re
 
@@ -16,10 +17,7 @@ from trytond.tests.test_tryton import (
     TestCase, activate_module, drop_db, with_transaction)
 from trytond.transaction import Transaction
 
-MODULE = 'early_access'
 LANGUAGE = 'fr'
-CATALOGUE = os.path.join(
-    os.path.dirname(__file__), os.pardir, 'locale', f'{LANGUAGE}.po')
 
 
 def key(entry):
@@ -31,13 +29,17 @@ def placeholders(text):
 
 
 class LocaleTestCase(TestCase):
-    "Test the French catalogue"
+    "Test the French catalogue of a module"
+    module = 'early_access'
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         drop_db()
-        activate_module(MODULE)
+        activate_module(cls.module)
+        directory = importlib.import_module(
+            f'trytond.modules.{cls.module}').__path__[0]
+        cls.catalogue = os.path.join(directory, 'locale', f'{LANGUAGE}.po')
 
     @classmethod
     def tearDownClass(cls):
@@ -53,7 +55,8 @@ class LocaleTestCase(TestCase):
         Clean = pool.get('ir.translation.clean', type='wizard')
         Update = pool.get('ir.translation.update', type='wizard')
 
-        Translation.translation_import(LANGUAGE, MODULE, CATALOGUE)
+        Translation.translation_import(
+            LANGUAGE, self.module, self.catalogue)
         Set(Set.create()[0]).transition_set_()
         Clean(Clean.create()[0]).transition_clean()
         update = Update(Update.create()[0])
@@ -63,12 +66,13 @@ class LocaleTestCase(TestCase):
         for cache in Transaction().cache.values():
             cache.clear()
         return polib.pofile(
-            Translation.translation_export(LANGUAGE, MODULE).decode('utf-8'))
+            Translation.translation_export(
+                LANGUAGE, self.module).decode('utf-8'))
 
     @with_transaction()
     def test_complete(self):
         "Every text is translated, and for good"
-        catalogue = {key(e): e for e in polib.pofile(CATALOGUE)}
+        catalogue = {key(e): e for e in polib.pofile(self.catalogue)}
         exported = {key(e): e for e in self.export()}
 
         for name, found in [
@@ -89,12 +93,12 @@ class LocaleTestCase(TestCase):
 
     def test_placeholders(self):
         "A translated text takes the values of the text"
-        for entry in polib.pofile(CATALOGUE):
+        for entry in polib.pofile(self.catalogue):
             with self.subTest(entry.msgctxt, text=entry.msgid):
                 self.assertEqual(
                     placeholders(entry.msgstr), placeholders(entry.msgid))
 
     def test_once(self):
         "A text is in the catalogue once"
-        entries = [key(e) for e in polib.pofile(CATALOGUE)]
+        entries = [key(e) for e in polib.pofile(self.catalogue)]
         self.assertEqual(len(entries), len(set(entries)))
