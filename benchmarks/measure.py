@@ -31,13 +31,14 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 @contextmanager
-def serving(fixtures, script=None, **environ):
+def serving(fixtures, script=None, module='early_access', **environ):
     """Serve a new database with the records that the function makes.
 
+    :param module: the module to activate, with its dependencies.
     :param script: the path of what runs trytond instead of the usual one.
     """
     databases = TestDatabases()
-    database = databases.new('early_access', fixtures)
+    database = databases.new(module, fixtures)
     try:
         server = Server(
             database, databases.environ | environ,

@@ -22,6 +22,7 @@ PARTS = {
     '/early_access/data_key.py': "data keys",
     '/early_access/keyring.py': "data keys",
     '/early_access/sealed': "the rest of the sealing",
+    '/modules/early_access_audit/': "the trail",
     '/modules/early_access/': "the rest of the module",
     '/sql/': "making of SQL",
     '/json/': "JSON",
