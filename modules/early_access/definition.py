@@ -1,7 +1,9 @@
 # This file is part of Early Access.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+from trytond.model import fields
 from trytond.pool import Pool
+from trytond.pyson import Eval
 
 FORM_KINDS = [
     ('access', "Access request"),
@@ -22,6 +24,24 @@ VISIT_KINDS = ['initiation', 'follow_up', 'dose_change']
 class DefinitionMixin:
     "A part of the definition of a protocol: fixed once it is active"
     __slots__ = ()
+
+    protocol_state = fields.Function(
+        fields.Char("State of the Protocol"), 'get_protocol_state')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        for name in dir(cls):
+            field = getattr(cls, name)
+            if isinstance(field, fields.Field) and (
+                    not isinstance(field, fields.Function) or field.setter):
+                field.states['readonly'] = (
+                    field.states.get('readonly', False)
+                    | (Eval('protocol_state', 'draft') != 'draft'))
+
+    @classmethod
+    def get_protocol_state(cls, records, name):
+        return {r.id: r.definition_protocol.state for r in records}
 
     @property
     def definition_protocol(self):

@@ -572,7 +572,7 @@ function entryQuestion(item) {
             'p', {class: 'hint', id: `${id(item)}-hint`}, hint) : null,
         error,
         element('div', {class: 'with-unit'}, input,
-            item.unit ? element('span', {}, item.unit) : null));
+            element('span', {}, translated(item.unit, current))));
 }
 
 // The start

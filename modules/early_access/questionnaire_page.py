@@ -364,7 +364,7 @@ def describe_question(question, languages):
             for code in labels[languages[0]]]
     elif variable.type_ in {'integer', 'numeric'}:
         result.update(describe_range(variable))
-        result['unit'] = variable.unit
+        result['unit'] = translated(variable, 'unit_symbol', languages)
     return result
 
 

@@ -17,6 +17,7 @@ from .computation import COMPUTATIONS
 from .exceptions import AnswerError, VariableError
 from .national_number import NationalNumberMixin
 from .schema import Limits, Schema, SchemaMixin
+from .unit import unit_symbol
 
 CODE = re.compile(r'^[a-z][a-z0-9_]{0,39}$')
 
@@ -151,13 +152,18 @@ class Variable(
     computation_string = computation.translated('computation')
 
     @property
+    def unit_symbol(self):
+        "The unit as people read it."
+        return unit_symbol(self.unit or '')
+
+    @property
     def label(self):
         "What the forms show: section, question and unit."
         label = self.string
         if self.section:
             label = f'{self.section} \N{MIDDLE DOT} {label}'
         if self.unit:
-            label = f'{label} ({self.unit})'
+            label = f'{label} ({self.unit_symbol})'
         return label
 
     @property
@@ -194,7 +200,7 @@ class Variable(
                     variable=self.string,
                     minimum=self._bound(self.minimum),
                     maximum=self._bound(self.maximum),
-                    unit=self.unit or '',
+                    unit=self.unit_symbol,
                     record=where))
 
     type_string = SchemaMixin.type_.translated('type_')
