@@ -572,7 +572,8 @@ function entryQuestion(item) {
             'p', {class: 'hint', id: `${id(item)}-hint`}, hint) : null,
         error,
         element('div', {class: 'with-unit'}, input,
-            element('span', {}, translated(item.unit, current))));
+            item.unit ? element(
+                'span', {}, translated(item.unit, current)) : null));
 }
 
 // The start
