@@ -8,11 +8,14 @@ XML-RPC by proteus, REST with the key of an application.
 import base64
 import datetime as dt
 import json
+import pathlib
+import subprocess
+import tempfile
 import urllib.error
 import urllib.request
 from decimal import Decimal
 
-from harness import PASSWORD, ServerTestCase
+from harness import BIN, PASSWORD, Server, ServerTestCase
 
 from trytond.protocols.jsonrpc import JSONDecoder, JSONEncoder
 
@@ -253,3 +256,75 @@ class TrailTestCase(ServerTestCase):
             for statement in statements:
                 with self.subTest(statement), self.assertRaises(Exception):
                     connection.execute(statement)
+
+
+class FailureTestCase(ServerTestCase):
+    "Test what is delivered while the trail cannot be stored"
+    module = 'early_access_audit'
+    fixtures = programme
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.spool = pathlib.Path(
+            cls.enterClassContext(tempfile.TemporaryDirectory()))
+        cls.server.stop()
+        cls.server = Server(cls.database, cls.databases.environ | {
+                'TRYTOND_EARLY_ACCESS__AUDIT_SPOOL': str(cls.spool)})
+        cls.addClassCleanup(cls.server.stop)
+
+    def rename(self, old, new):
+        with self.databases.databases.connect(self.database) as connection:
+            connection.execute(f'ALTER TABLE {old} RENAME TO {new}')
+            connection.commit()
+
+    def test_failure(self):
+        "No trace, no data; but the supply goes on, and its trace waits"
+        prescriber = Client(self.server, 'prescriber')
+        supply = Client(self.server, 'supply')
+        manager = Client(self.server, 'data_manager')
+        patient, = prescriber.model(
+            'early_access.patient', 'search', [('state', '=', 'treated')], 0,
+            1, None)
+        form, = manager.model(
+            'early_access.form', 'search', [('kind', '=', 'access'),
+                ('patient', '=', patient)], 0, 1, None)
+        table = 'early_access_audit_event'
+        self.rename(table, 'away')
+        try:
+            for session, method, *params in [
+                    (prescriber, 'early_access.patient.read', [patient],
+                        ['code']),
+                    (manager, 'early_access.form.verify', [form]),
+                    ]:
+                with self.assertRaises(
+                        (RuntimeError, urllib.error.HTTPError)):
+                    session.call(f'model.{method}', *params, session.context)
+            orders = supply.model(
+                'early_access.order', 'search_read', [], 0, None, None,
+                ['state'])
+            self.assertEqual(orders, [])
+        finally:
+            self.rename('away', table)
+        row, = manager.model(
+            'early_access.form', 'read', [form], ['state'])
+        self.assertEqual(row['state'], 'submitted')
+        path, = self.spool.iterdir()
+        self.assertIn('early_access.order', path.read_text())
+        self.assertNotIn('early_access.patient', path.read_text())
+        key = self.spool / 'audit.key'
+        environ = self.databases.environ | {
+            'TRYTOND_EARLY_ACCESS__AUDIT_KEY': str(key),
+            'TRYTOND_EARLY_ACCESS__AUDIT_SPOOL': str(self.spool),
+            }
+        for command in [['key'], ['seal', '--database', self.database]]:
+            subprocess.run(
+                [BIN / 'early-access-audit', *command], env=environ,
+                check=True, capture_output=True)
+        self.assertEqual(path.read_text(), '')
+        auditor = Client(self.server, 'audit')
+        found = auditor.model(
+            'early_access.audit.event', 'search_read',
+            [('login', '=', 'supply'), ('model', '=', 'early_access.order')],
+            0, None, None, ['action'])
+        self.assertEqual([r['action'] for r in found], ['search'])

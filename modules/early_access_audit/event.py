@@ -1,8 +1,6 @@
 # This file is part of Early Access.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
-from contextlib import contextmanager
-
 from sql import Cast, Flavor, Literal, Table
 from sql.operators import BinaryOperator
 
@@ -11,7 +9,8 @@ from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.pool import Pool
 from trytond.transaction import Transaction, without_check_access
 
-from . import guard
+from . import guard, spool
+from .connection import connected
 from .traced import PATIENT_PATHS
 
 # The records of an event, which are many for an export
@@ -135,27 +134,6 @@ class Event(ModelSQL, ModelView):
     # Storing
 
     @classmethod
-    @contextmanager
-    def connection(cls, database_name):
-        """A cursor outside of any transaction of a request.
-
-        What it executes is committed at the end.
-        """
-        database = backend.Database(database_name).connect()
-        autocommit = backend.name == 'postgresql'
-        connection = database.get_connection(autocommit=autocommit)
-        try:
-            yield connection.cursor()
-            if not autocommit:
-                connection.commit()
-        except BaseException:
-            if not autocommit:
-                connection.rollback()
-            raise
-        finally:
-            database.put_connection(connection)
-
-    @classmethod
     def store(cls, cursor, author, entries):
         """Insert events.
 
@@ -191,6 +169,16 @@ class Event(ModelSQL, ModelView):
     def _chunks(ids):
         for i in range(0, len(ids) or 1, CHUNK):
             yield ids[i:i + CHUNK]
+
+    @classmethod
+    def store_waiting(cls, database_name):
+        "Store the events that could not be, and return their number."
+        with spool.waiting(database_name) as rows:
+            if rows:
+                with connected(database_name) as cursor:
+                    for author, entry in rows:
+                        cls.store(cursor, author, [entry])
+        return len(rows)
 
     # Reading
 

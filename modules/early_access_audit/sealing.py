@@ -18,11 +18,13 @@ RETRIES = 5
 def seal_all(database, key=None):
     """Seal what is over, and return the number of seals that were added.
 
-    Each seal is committed alone: what a killed process leaves is sealed by
-    the next one.
+    What could not be stored comes first. Each seal is committed alone: what a
+    killed process leaves is sealed by the next one.
     """
     if key is None:
         key = SigningKey(configured_path())
+    Event = Pool(database).get('early_access.audit.event')
+    Event.store_waiting(database)
     number = failures = 0
     while True:
         try:

@@ -9,15 +9,21 @@ so does the request.
 """
 
 import datetime as dt
+from contextlib import nullcontext
 from typing import NamedTuple
 
+from trytond import backend
 from trytond.model import ModelStorage, dualmethod
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from . import request as requests
+from . import spool
+from .connection import connected, savepoint
 from .traced import READ, UNCHANGED
 
+# What both drivers raise
+DatabaseError = backend.DatabaseOperationalError.__base__
 # What is undone with the transaction
 CHANGES = frozenset({'create', 'write', 'delete', 'button', 'wizard'})
 
@@ -130,21 +136,34 @@ class Trail:
                 self.add('open', model, ids, names)
         self._opened.clear()
 
-    def _store(self, cursor):
+    @property
+    def _entries(self):
+        return [
+            (at, *key, list(ids)) for key, (at, ids) in self._pending.items()]
+
+    def _store(self, connection):
+        """Store what is pending, or else let it wait if it can.
+
+        :param connection: a function that returns a context manager that
+            gives a cursor. With True, it undoes what fails.
+        """
         Event = Pool(self._database).get('early_access.audit.event')
-        Event.store(cursor, self._author, [
-                (at, *key, list(ids))
-                for key, (at, ids) in self._pending.items()])
+        entries = self._entries
+        waits = spool.spool_path(self._database) and spool.can_wait(entries)
+        try:
+            with connection(waits) as cursor:
+                Event.store(cursor, self._author, entries)
+        except DatabaseError:
+            if not waits:
+                raise
+            spool.wait(self._database, self._author, entries)
 
     def _flush(self):
         "Store what is left once the transaction is over."
         self._settle()
-        if not self._pending:
-            return
-        Event = Pool(self._database).get('early_access.audit.event')
-        with Event.connection(self._database) as cursor:
-            self._store(cursor)
-        self._pending.clear()
+        if self._pending:
+            self._store(lambda _: connected(self._database))
+            self._pending.clear()
 
     # The data manager
 
@@ -154,7 +173,10 @@ class Trail:
     def commit(self, transaction):
         if transaction.readonly or not self._pending:
             return
-        self._store(transaction.connection.cursor())
+        connection = transaction.connection
+        self._store(
+            lambda undoes: savepoint(connection) if undoes
+            else nullcontext(connection.cursor()))
         self._stored.update(self._pending)
         self._pending = {}
 
@@ -204,7 +226,7 @@ class TrailMixin(ModelStorage):
     @classmethod
     def read(cls, ids, fields_names):
         rows = super().read(ids, fields_names)
-        if cls._is_read():
+        if rows and cls._is_read():
             Trail.current().add('read', cls.__name__, ids, fields_names)
         return rows
 
