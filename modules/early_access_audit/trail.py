@@ -22,10 +22,16 @@ from . import spool
 from .connection import connected, savepoint
 from .traced import READ, UNCHANGED
 
+# The records after which events are stored at once, not to fill the memory
+LIMIT = 10_000
 # What both drivers raise
 DatabaseError = backend.DatabaseOperationalError.__base__
 # What is undone with the transaction
 CHANGES = frozenset({'create', 'write', 'delete', 'button', 'wizard'})
+
+
+def now():
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None)
 
 
 class Author(NamedTuple):
@@ -76,6 +82,7 @@ class Trail:
         self._pending = {}
         self._stored = {}
         self._opened = {}
+        self._size = 0
 
     def __eq__(self, other):
         # Transaction.join looks for the one that it has
@@ -108,9 +115,9 @@ class Trail:
             action, model, ','.join(sorted(names)) or None, reason, target)
         entry = self._pending.get(key)
         if entry is None:
-            entry = self._pending[key] = (
-                dt.datetime.now(dt.UTC).replace(tzinfo=None), {})
+            entry = self._pending[key] = now(), {}
         entry[1].update(dict.fromkeys(ids))
+        self._grow(len(ids))
 
     def opened(self, model, ids, names):
         "Tell that sealed values are read, whatever reads them."
@@ -118,6 +125,34 @@ class Trail:
             model, ({}, set()))
         opened_ids.update(dict.fromkeys(ids))
         opened_names.update(names)
+        self._grow(len(ids))
+
+    def _grow(self, number):
+        self._size += number
+        if self._size > LIMIT:
+            self._size = 0
+            self._relieve()
+
+    def _relieve(self):
+        """Store at once what there is.
+
+        A change is undone with the transaction; a reading is not, where
+        another connection may write meanwhile.
+        """
+        transaction = Transaction()
+        self._settle()
+        changes = {
+            k: v for k, v in self._pending.items() if k[0] in CHANGES}
+        if transaction.readonly or backend.name == 'postgresql':
+            for key in changes:
+                del self._pending[key]
+            if self._pending:
+                self._store(lambda _: connected(self._database))
+            self._pending = changes
+        if self._pending and not transaction.readonly:
+            self._store(
+                lambda _: nullcontext(transaction.connection.cursor()))
+            self._pending = {}
 
     def _settle(self):
         "Drop what another event tells better."
@@ -131,10 +166,13 @@ class Trail:
                     model, set()).issuperset(ids):
                 del self._pending[key]
         for model, (ids, names) in self._opened.items():
-            ids = [i for i in ids if i not in told.get(model, ())]
+            told_ids = told.get(model, ())
+            ids = {i: None for i in ids if i not in told_ids}
             if ids:
-                self.add('open', model, ids, names)
-        self._opened.clear()
+                self._pending[
+                    'open', model, ','.join(sorted(names)), None, None] = (
+                        now(), ids)
+        self._opened = {}
 
     @property
     def _entries(self):

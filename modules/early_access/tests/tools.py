@@ -103,34 +103,36 @@ PATIENT_PATHS = {
 _numbers = itertools.count(1)
 
 
-def activate_programme(patients=False, programme=None):
+def activate_programme(
+        patients=False, programme=None, module='early_access'):
     """Return a configuration on a database with a running programme.
 
     :param patients: with a patient in each state too.
     :param programme: what makes the programme, create_programme by default.
+    :param module: the module to activate, with its dependencies.
     """
     setups = [create_laboratory, programme or create_programme]
     if patients:
         setups.append(create_patients)
     # Each level is kept, and made of the one below
     for level in range(len(setups), 0, -1):
-        if restore_db_cache(_cache_name(setups[:level])):
+        if restore_db_cache(_cache_name(module, setups[:level])):
             config = _get_config()
             break
     else:
         level = 0
-        config = activate_modules('early_access')
+        config = activate_modules(module)
     for level in range(level, len(setups)):
         setups[level](config=config)
-        backup_db_cache(_cache_name(setups[:level + 1]))
+        backup_db_cache(_cache_name(module, setups[:level + 1]))
     set_user(1, config=config)
     return config
 
 
-def _cache_name(setups):
+def _cache_name(module, setups):
     with open(__file__, 'rb') as file:
         version = hashlib.sha256(file.read()).hexdigest()[:8]
-    return f'early_access--{version}|' + '|'.join(f.__name__ for f in setups)
+    return f'{module}--{version}|' + '|'.join(f.__name__ for f in setups)
 
 
 # Users
@@ -705,12 +707,13 @@ class ProgrammeTestCase(TestCase):
 
     Its tests run in a transaction of their own that is rolled back.
     """
+    module = 'early_access'
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         drop_db()
-        activate_programme(patients=True)
+        activate_programme(patients=True, module=cls.module)
 
     @classmethod
     def tearDownClass(cls):
