@@ -52,7 +52,7 @@ class CorePathTestCase(BrowserTestCase):
         prescriber = self.client('prescriber')
         self.assertEqual(
             prescriber.menu_items("Early Access"),
-            ["Patients", "Orders", "Forms", "Queries"])
+            ["Patients", "Orders", "Forms", "Queries", "Completeness"])
         self.assertEqual(prescriber.menu_items(), ["Early Access"])
         # The client opens on the work of the user
         self.assertEqual(prescriber.title(), "Patients")

@@ -220,6 +220,35 @@ class SealTestCase(unittest.TestCase):
             len(set(self.rows(f'SELECT "key" FROM {SEAL}'))), 2)
         self.verify()
 
+    def test_purge(self):
+        "The events go after their period, and the rest is still verified"
+        for _ in range(3):
+            self.write(10)
+            self.seal()
+        (sealed,), = self.rows(
+            f'SELECT SUM("count") FROM {SEAL} WHERE number <= 2')
+        (stored,), = self.rows(f'SELECT COUNT(*) FROM {EVENT}')
+        purge = ['purge', '--database', self.database]
+        self.assertIn('0 events', self.command(*purge))
+        # They were sealed more than a year ago
+        self.execute(
+            f"UPDATE {SEAL} SET at = '2020-01-01 00:00:00' WHERE number < 3")
+        for days in ['179', '366']:
+            self.environ['TRYTOND_EARLY_ACCESS__AUDIT_DAYS'] = days
+            self.command(*purge, status=2)
+        self.environ['TRYTOND_EARLY_ACCESS__AUDIT_DAYS'] = '180'
+        self.assertIn(f'{sealed} events', self.command(*purge))
+        (left,), = self.rows(f'SELECT COUNT(*) FROM {EVENT}')
+        self.assertEqual(left, stored - sealed)
+        self.assertIn('0 events', self.command(*purge))
+        self.assertEqual(
+            self.rows(f"SELECT number FROM {SEAL} WHERE kind = 'purge'"),
+            [(4,)])
+        self.write(5)
+        self.seal()
+        self.assertNotIn('missing', self.verify('--all', status=1))
+        self.verify('--first', '3')
+
     def test_prove(self):
         "A third party checks that an event is sealed, without the database"
         self.write(30)

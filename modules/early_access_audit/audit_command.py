@@ -58,6 +58,11 @@ def _parser():
         help="go on until it is interrupted, so often")
     seal.set_defaults(function=_seal)
 
+    purge = commands.add_parser(
+        'purge', help="delete the events whose period has ended")
+    _add_database(purge)
+    purge.set_defaults(function=_purge)
+
     verify = commands.add_parser(
         'verify', help="read all the seals and their events again")
     _add_database(verify)
@@ -145,6 +150,16 @@ def _seal(options):
             print(f"{number} seals were added.")
             return
         time.sleep(options.every)
+
+
+def _purge(options):
+    from .purge import PurgeError, purge
+    _start(options)
+    try:
+        number = purge(options.database)
+    except PurgeError as e:
+        raise Failure(str(e)) from None
+    print(f"{number} events were deleted.")
 
 
 def _verify(options):

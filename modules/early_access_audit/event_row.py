@@ -133,3 +133,24 @@ def position_of(event):
             (event,)).fetchone()
     return _execute(
         f'SELECT 0, id FROM {TABLE} WHERE id = ?', (event,)).fetchone()
+
+
+def delete_events(window, limit):
+    "Delete some of the events up to the end of the window, return how many."
+    if backend.name == 'postgresql':
+        return _execute(
+            f'DELETE FROM {TABLE} WHERE id IN ('
+            f'SELECT id FROM {TABLE} WHERE (epoch, x) < '
+            '(%s, %s::text::xid8) ORDER BY epoch, x LIMIT %s)',
+            (window.epoch, window.end, limit)).rowcount
+    ids = [id_ for id_, in _execute(
+            f'SELECT id FROM {TABLE} WHERE id < ? ORDER BY id LIMIT ?',
+            (window.end, limit))]
+    if ids:
+        _execute(
+            f'DELETE FROM {RECORDS} WHERE event >= ? AND event <= ?',
+            (ids[0], ids[-1]))
+        _execute(
+            f'DELETE FROM {TABLE} WHERE id >= ? AND id <= ?',
+            (ids[0], ids[-1]))
+    return len(ids)

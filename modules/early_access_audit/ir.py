@@ -10,5 +10,7 @@ class Cron(metaclass=PoolMeta):
     @classmethod
     def __setup__(cls):
         super().__setup__()
-        cls.method.selection.append(
-            ('early_access.audit.seal|seal_all', "Seal the Trail"))
+        cls.method.selection += [
+            ('early_access.audit.seal|seal_all', "Seal the Trail"),
+            ('early_access.audit.seal|purge_all', "Purge the Trail"),
+            ]

@@ -25,6 +25,7 @@ from trytond.transaction import Transaction, without_check_access
 
 from . import guard, merkle
 from .event_row import Window, events_of, next_window
+from .purge import purge
 from .sealing import seal_all
 from .statement import canonical, columns
 
@@ -66,7 +67,7 @@ class Seal(ModelSQL, ModelView):
             ]
         cls._sql_indexes.add(
             Index(t, (t.kind, Index.Equality()), (t.number, Index.Range())))
-        cls._order = [('number', 'DESC')]
+        cls._order = [('number', 'DESC'), ('id', 'DESC')]
         cls.__rpc__ = {
             n: r for n, r in cls.__rpc__.items()
             if n not in {'create', 'write', 'delete', 'copy', 'import_data'}}
@@ -99,6 +100,12 @@ class Seal(ModelSQL, ModelView):
         "Return the last seal, of those of the domain, or None."
         seals = cls.search(list(domain), limit=1)
         return seals[0] if seals else None
+
+    @classmethod
+    def purged(cls):
+        "Return the number of the last seal whose events are purged, or 0."
+        purge = cls.last(('kind', '=', 'purge'))
+        return purge.content['purged'] if purge else 0
 
     @classmethod
     @without_check_access
@@ -155,3 +162,8 @@ class Seal(ModelSQL, ModelView):
     def seal_all(cls):
         "Seal what is over, called by a cron."
         seal_all(Transaction().database.name)
+
+    @classmethod
+    def purge_all(cls):
+        "Delete the events whose period has ended, called by a cron."
+        purge(Transaction().database.name)

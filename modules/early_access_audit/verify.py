@@ -144,7 +144,7 @@ class Verification:
             if number:
                 return Damage(
                     seal.number, 'purged',
-                    f"{number} events were purged and are there")
+                    f"{number} events were purged and are there: purge again")
         elif number < count:
             return Damage(
                 seal.number, 'missing',
