@@ -99,6 +99,8 @@ class TestDatabases:
         self.backend = self.databases.backend
         self.environ = os.environ | self.databases.environ | {
             'TRYTOND_CACHE__CLEAN_TIMEOUT': '0',
+            # The password alone, of any strength
+            'TRYTOND_EARLY_ACCESS__DEMONSTRATION': 'True',
             'TRYTOND_EARLY_ACCESS__KEYRING': str(KEYRING),
             'TRYTOND_WEB__ROOT': str(CLIENT),
             'PYTHONPATH': os.pathsep.join(
@@ -222,10 +224,12 @@ class ServerTestCase(unittest.TestCase):
     `module` is the module to activate, with its dependencies and in English
     and French.  `fixtures` is a function at the top of a module of tests/ or
     scripts/ that takes a proteus configuration connected as admin and makes
-    the records that the tests need.
+    the records that the tests need.  `environ` is what the server has in its
+    environment beside what all have.
     """
     module = 'early_access'
     fixtures = None
+    environ = {}
 
     @classmethod
     def setUpClass(cls):
@@ -233,7 +237,8 @@ class ServerTestCase(unittest.TestCase):
         cls.databases = TestDatabases()
         cls.database = cls.databases.new(cls.module, cls.fixtures)
         cls.addClassCleanup(cls.databases.drop, cls.database)
-        cls.server = Server(cls.database, cls.databases.environ)
+        cls.server = Server(
+            cls.database, cls.databases.environ | cls.environ)
         cls.addClassCleanup(cls.server.stop)
 
     @contextmanager

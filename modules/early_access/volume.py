@@ -18,7 +18,7 @@ def report_volume():
     backups by the encryption of their volumes (SEC-CRY-1). The server cannot
     see it: it says what the operator declares.
     """
-    if not _is_server():
+    if not is_server():
         return
     # The server is silent by default up to the errors
     logger.setLevel(logging.INFO)
@@ -36,7 +36,7 @@ def report_volume():
             "[early_access] of the configuration")
 
 
-def _is_server():
+def is_server():
     if 'trytond.application' in sys.modules:
         return True
     # The package is the command of the server, its modules are the others

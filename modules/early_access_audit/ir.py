@@ -13,4 +13,6 @@ class Cron(metaclass=PoolMeta):
         cls.method.selection += [
             ('early_access.audit.seal|seal_all', "Seal the Trail"),
             ('early_access.audit.seal|purge_all', "Purge the Trail"),
+            ('early_access.audit.throttle|clean', "Clean the Login Tries"),
+            ('ir.session|clean', "End the Idle Sessions"),
             ]

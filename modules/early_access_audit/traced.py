@@ -53,6 +53,8 @@ READ = HEALTH | SUPPLY | USERS | TRAIL
 # What the server writes beside what users do
 UNCHANGED = frozenset({
         'early_access.audit.event',
+        'early_access.audit.recovery_code',
+        'early_access.audit.totp',
         'ir.cache',
         'ir.cron.log',
         'ir.error',
