@@ -9,139 +9,55 @@ requests. They deposit: nothing that was deposited can be read back (CNIL
 2022-107, SEC-ECH-5).
 """
 
-import base64
 import datetime as dt
-import functools
-import hashlib
 import hmac
 import json
-import logging
 import pathlib
 import re
-import traceback
 from decimal import Decimal
 
-from trytond import backend
 from trytond.pool import Pool
 from trytond.protocols.wrappers import (
-    HTTPStatus, Response, abort, exceptions, set_max_request_size, with_pool,
-    with_transaction)
+    HTTPStatus, Response, set_max_request_size, with_pool, with_transaction)
 from trytond.transaction import Transaction
 from trytond.wsgi import app
 
 from .answers import OPEN_STATES
 from .instrument import LANGUAGES as LANGUAGE_NAMES
+from .page import Refusal, answering, check_active, page, read_body
 from .questionnaire import PATH, clean_token
 from .schema import has_digits
 from .transaction import begin_immediate, wait_for
-
-logger = logging.getLogger(__name__)
 
 LANGUAGES = [code for code, _ in LANGUAGE_NAMES]
 # In bytes: a hundred questions take less than a tenth of it
 MAX_SIZE = 65536
 LARGEST = 10 ** 15
 DATE = re.compile(r'[0-9]{4}-[0-9]{2}-[0-9]{2}')
-HEADERS = {
-    'Cache-Control': 'no-store',
-    'Referrer-Policy': 'no-referrer',
-    'X-Content-Type-Options': 'nosniff',
-    }
-
-
-class Refusal(Exception):
-    """What the page is told instead of a result.
-
-    :param error: the code of the error: the page has its words.
-    """
-
-    def __init__(self, status, error, headers=None, **details):
-        super().__init__(error)
-        self.status = status
-        self.headers = headers
-        self.content = {'error': error, **details}
+HTML = pathlib.Path(__file__).with_name('questionnaire')
+MODEL = 'early_access.questionnaire.access'
 
 
 # The page
-
-
-@functools.cache
-def page(language):
-    "Return the page in a language, and the headers that go with it."
-    directory = pathlib.Path(__file__).parent
-    html = (directory / 'questionnaire.html').read_text('utf-8')
-    html = html.replace('{{language}}', language)
-    policy = [
-        "default-src 'none'", "connect-src 'self'", "img-src data:",
-        "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"]
-    for directive, suffix in [('style-src', 'css'), ('script-src', 'js')]:
-        text = (directory / f'questionnaire.{suffix}').read_text('utf-8')
-        digest = base64.b64encode(hashlib.sha256(text.encode()).digest())
-        policy.append(f"{directive} 'sha256-{digest.decode()}'")
-        html = html.replace('{{%s}}' % suffix, text)
-    return html, {
-        **HEADERS,
-        'Content-Language': language,
-        'Content-Security-Policy': '; '.join(policy),
-        'Cross-Origin-Opener-Policy': 'same-origin',
-        'X-Frame-Options': 'DENY',
-        'X-Robots-Tag': 'noindex',
-        }
 
 
 @app.route(f'/<string:database_name>/{PATH}', methods={'GET'})
 @set_max_request_size(0)
 @with_pool
 def show(request, pool):
-    check_active(pool)
+    check_active(pool, MODEL)
     language = request.accept_languages.best_match(LANGUAGES, default='fr')
-    html, headers = page(language)
+    html, headers = page(HTML, language)
     return Response(html, headers=headers, content_type='text/html')
-
-
-def check_active(pool):
-    "The routes are those of all the databases of the server."
-    try:
-        pool.get('early_access.questionnaire.access')
-    except KeyError:
-        abort(HTTPStatus.NOT_FOUND)
 
 
 # The requests of the page
 
 
-def answering(func):
-    "Answer what the function returns, or why not, as JSON."
-    @functools.wraps(func)
-    def wrapper(request, pool):
-        check_active(pool)
-        status, headers = HTTPStatus.OK, None
-        try:
-            content = func(request, pool)
-        except Refusal as refusal:
-            status, headers = refusal.status, refusal.headers
-            content = refusal.content
-        except backend.DatabaseOperationalError:
-            status = HTTPStatus.SERVICE_UNAVAILABLE
-            content = {'error': 'failed'}
-        except Exception as exception:
-            # Its message may repeat an answer
-            logger.error(
-                "The questionnaire failed: %s\n%s", type(exception).__name__,
-                ''.join(traceback.format_tb(exception.__traceback__)))
-            status = HTTPStatus.INTERNAL_SERVER_ERROR
-            content = {'error': 'failed'}
-        return Response(
-            json.dumps(content), status, headers={
-                **HEADERS, **(headers or {})},
-            content_type='application/json')
-    return wrapper
-
-
 @app.route(f'/<string:database_name>/{PATH}/due', methods={'POST'})
 @set_max_request_size(MAX_SIZE)
 @with_pool
-@answering
+@answering(MODEL)
 def due(request, pool):
     """Answer the questionnaires that the patient may fill in today.
 
@@ -153,7 +69,7 @@ def due(request, pool):
 @app.route(f'/<string:database_name>/{PATH}/deposit', methods={'POST'})
 @set_max_request_size(MAX_SIZE)
 @with_pool
-@answering
+@answering(MODEL)
 def deposit(request, pool):
     "Receive the answers to one questionnaire, once and for all."
     body = read_body(request)
@@ -162,29 +78,6 @@ def deposit(request, pool):
     if not isinstance(reference, str) or not isinstance(answers, dict):
         raise Refusal(HTTPStatus.BAD_REQUEST, 'malformed')
     return receive(request, pool, access, reference, answers)
-
-
-def read_body(request):
-    "Return the JSON object of a request: nothing else is accepted."
-    if (request.mimetype != 'application/json'
-            or request.headers.get('Content-Encoding')):
-        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, 'malformed')
-    try:
-        body = json.loads(
-            request.get_data().decode('utf-8'), parse_float=Decimal,
-            parse_constant=_refuse_constant)
-    except exceptions.RequestEntityTooLarge:
-        raise Refusal(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, 'malformed') from None
-    except (ArithmeticError, RecursionError, ValueError):
-        raise Refusal(HTTPStatus.BAD_REQUEST, 'malformed') from None
-    if not isinstance(body, dict):
-        raise Refusal(HTTPStatus.BAD_REQUEST, 'malformed')
-    return body
-
-
-def _refuse_constant(name):
-    raise ValueError(name)
 
 
 def admit(request, pool, body):

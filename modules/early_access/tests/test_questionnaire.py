@@ -572,7 +572,8 @@ class QuestionnaireTestCase(ProgrammeTestCase):
     def test_page(self):
         "The page is whole, and its policy admits what it holds only"
         for language in ['fr', 'en']:
-            html, headers = questionnaire_page.page(language)
+            html, headers = questionnaire_page.page(
+                questionnaire_page.HTML, language)
             self.assertIn(f'<html lang="{language}">', html)
             self.assertNotIn('{{', html)
             self.assertIsNone(re.search(r'https?://', html))
