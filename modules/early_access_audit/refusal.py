@@ -58,9 +58,9 @@ def kind(error):
 def asked(request):
     "Return the name of the model and the ids that a request is about."
     view_args = request.view_args or {}
-    if request.rpc_method:
-        parts = request.rpc_method.split('.')
-        params = request.rpc_params or []
+    method, params = requests.rpc_of(request)
+    if method:
+        parts = method.split('.')
         return '.'.join(parts[1:-1]), _ids(params[0] if params else None)
     return view_args.get('name'), _ids(view_args.get('id'))
 

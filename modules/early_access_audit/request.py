@@ -30,14 +30,28 @@ def connection_of(request):
         return hashlib.sha256(session.token.encode()).hexdigest()[:16]
 
 
+def rpc_of(request):
+    """Return the method and the parameters of an RPC, or None and none.
+
+    The body of any other request may be JSON too.
+    """
+    if request.path.endswith('/rpc/'):
+        try:
+            return request.rpc_method, request.rpc_params
+        except HTTPException:
+            pass
+    return None, []
+
+
 def method_of(request):
     """Return what is asked, without any value.
 
     That is the method of an RPC, or else the HTTP method and the pattern of
     the path.
     """
-    if request.rpc_method:
-        return request.rpc_method
+    method, _ = rpc_of(request)
+    if method:
+        return method
     adapter = app.url_map.bind_to_environ(request.environ)
     try:
         rule, _ = adapter.match(return_rule=True)
