@@ -91,6 +91,12 @@ class BrowserTestCase(ServerTestCase):
         in one test.  The options are those of a browser context of
         Playwright, such as locale='fr-FR'.
         """
+        client = self.new_client(**options)
+        client.login(login, password)
+        return client
+
+    def new_client(self, **options):
+        "Return a client in which nobody is logged in."
         options = {
             'locale': 'en-US',
             'timezone_id': 'Europe/Paris',
@@ -102,7 +108,6 @@ class BrowserTestCase(ServerTestCase):
             context.new_page(), self.server.address, self.database,
             self._screenshots)
         self._clients.append(client)
-        client.login(login, password)
         return client
 
     def tearDown(self):

@@ -44,8 +44,17 @@ class Client:
         # The client asks whether to leave when a tab is open
         page.on('dialog', lambda dialog: dialog.accept())
 
-    def login(self, login, password=PASSWORD):
-        "Open the client and log in."
+    def login(self, login, password=PASSWORD, code=None):
+        "Open the client and log in, with a code where the server asks it."
+        self.start_login(login)
+        self._ask(password)
+        if code is not None:
+            self._ask(code)
+        self.page.locator('#menu tbody tr').first.wait_for()
+        self.wait()
+
+    def start_login(self, login):
+        "Open the client and give the login."
         self.page.goto(f'{self.address}#{self.database}')
         # Without transitions a dialog is either there or not
         self.page.evaluate(scripts.END_TRANSITIONS)
@@ -56,12 +65,9 @@ class Client:
             database.select_option(self.database)
         dialog.locator('#login').fill(login)
         dialog.locator('button[type=submit]').click()
-        self._ask(password)
-        self.page.locator('#menu tbody tr').first.wait_for()
-        self.wait()
 
     def _ask(self, answer):
-        dialog = self.page.locator('.ask-dialog')
+        dialog = self.page.locator('.ask-dialog').last
         dialog.locator('#ask-dialog-entry').fill(answer)
         dialog.locator('.btn-primary').click()
 

@@ -1,6 +1,6 @@
 # This file is part of Early Access.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
-from .cold import check_loaded
+from .cold import replace_functions
 
-check_loaded()
+replace_functions()

@@ -42,11 +42,15 @@ class User(metaclass=PoolMeta):
         """
         pool = Pool()
         Throttle = pool.get('early_access.audit.throttle')
+        chains = settings.chains()
+        # What else the clients send, such as the cookie of a device
+        parameters = {
+            method: parameters[method] for chain in chains for method in chain
+            if parameters.get(method) is not None}
         if not all(isinstance(v, str) for v in [login, *parameters.values()]):
             return
         # PostgreSQL stores no such character
         login = login.replace('\0', '')
-        chains = settings.chains()
         chain = next(
             (c for c in chains if set(c) <= parameters.keys()), chains[0])
         for method in chain:

@@ -13,6 +13,9 @@ class Cron(metaclass=PoolMeta):
         cls.method.selection += [
             ('early_access.audit.seal|seal_all', "Seal the Trail"),
             ('early_access.audit.seal|purge_all', "Purge the Trail"),
+            ('early_access.audit.activation|clean', "Clean the Links"),
+            ('early_access.audit.reset_request|send',
+                "Send the Links to Reset Passwords"),
             ('early_access.audit.throttle|clean', "Clean the Login Tries"),
             ('ir.session|clean', "End the Idle Sessions"),
             ]

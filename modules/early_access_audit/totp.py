@@ -98,7 +98,7 @@ class Totp(SecretMixin):
     def uri(self):
         "Return what the QR code says to the application."
         return pyotp.TOTP(self.secret()).provisioning_uri(
-            self.user.login, issuer_name=ISSUER)
+            name=self.user.login, issuer_name=ISSUER)
 
     def accept(self, code):
         """Return whether the code is right, and accept it once only.

@@ -52,8 +52,11 @@ READ = HEALTH | SUPPLY | USERS | TRAIL
 
 # What the server writes beside what users do
 UNCHANGED = frozenset({
+        'early_access.audit.activation',
         'early_access.audit.event',
+        'early_access.audit.old_password',
         'early_access.audit.recovery_code',
+        'early_access.audit.reset_request',
         'early_access.audit.totp',
         'ir.cache',
         'ir.cron.log',

@@ -247,11 +247,14 @@ class LoginTestCase(TestCase):
     def test_malformed(self):
         login, _ = self.new_user()
         for login, parameters in [
-                (None, {}), (5, {}), (login, {'password': 5}),
-                (login, {'password': ['x'], 'totp': '123456'}),
-                (login, {'password': PASSWORD, 'totp': None})]:
+                (None, {'password': PASSWORD, 'totp': '123456'}),
+                (5, {'password': PASSWORD, 'totp': '123456'}),
+                (login, {'password': 5}),
+                (login, {'password': ['x'], 'totp': '123456'})]:
             with self.subTest(parameters=parameters):
                 self.assertIsNone(self.login(login, **parameters))
+        self.assertAsked(
+            'totp', login, password=PASSWORD, totp=None, device_cookie=None)
         self.assertIsNone(self.login('a\0b', password='x', totp='123456'))
 
     def test_reset_password_of_tryton(self):
