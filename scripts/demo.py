@@ -89,7 +89,8 @@ class Demo:
 
     def _admin(self, database, *options, **environ):
         self._run(BIN / 'trytond-admin', '--config', CONFIG,
-            '--database', database, '--update', 'early_access',
+            '--database', database,
+            '--update', 'early_access', 'early_access_audit',
             '--activate-dependencies', *options, **environ)
 
     def _script(self, name, **environ):
