@@ -9,7 +9,7 @@ import xmlrpc.client
 from harness import PASSWORD, TOP, ServerTestCase
 from login_tools import STRONG, Refused, Session, login, users
 
-EXAMPLE = TOP / 'modules/early_access_audit/doc/machine.py'
+EXAMPLE = TOP / 'modules/early_access_audit/doc/usage/machine.py'
 
 
 class MachineTestCase(ServerTestCase):

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 
-import trytond.config as config
+from trytond.modules.early_access.keyring import read_configuration
 
 from .signing_key import (
     SigningKey, SigningKeyError, configured_path, read_public_keys)
@@ -22,8 +22,8 @@ class Failure(Exception):
 def main(args=None):
     "Run the command and return its exit status."
     options = _parser().parse_args(args)
-    for path in options.configfile:
-        config.update_etc(path)
+    if options.configfile:
+        read_configuration(options.configfile)
     try:
         return options.function(options) or 0
     except (Failure, SigningKeyError) as e:
