@@ -11,10 +11,11 @@ import trytond.config as config
 from trytond import backend
 from trytond.exceptions import RateLimitException
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
-from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.tools import sqlite_apply_types
 from trytond.transaction import Transaction
+
+from .connection import connected
 
 HOUR = dt.timedelta(hours=1)
 DAY = dt.timedelta(days=1)
@@ -187,10 +188,9 @@ class Throttle(ModelSQL, ModelView):
 
     @classmethod
     def _admit(cls, sources):
-        Event = Pool().get('early_access.audit.event')
         rules = cls.rules()
         counted, blocked, known = [], [], False
-        with Event.connection(Transaction().database.name) as cursor:
+        with connected(Transaction().database.name) as cursor:
             for source in sources:
                 kind, *_ = source
                 admitted, last, succeeded = cls._count(
@@ -287,10 +287,9 @@ class Throttle(ModelSQL, ModelView):
 
     @classmethod
     def _succeed(cls, try_, database_name):
-        Event = Pool(database_name).get('early_access.audit.event')
         table = cls.__table__()
         rules = cls.rules()
-        with Event.connection(database_name) as cursor:
+        with connected(database_name) as cursor:
             for source in try_.sources:
                 kind, *_ = source
                 if kind != 'login_network':
