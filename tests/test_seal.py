@@ -249,6 +249,19 @@ class SealTestCase(unittest.TestCase):
         self.assertNotIn('missing', self.verify('--all', status=1))
         self.verify('--first', '3')
 
+    def test_cron(self):
+        "The server seals by itself"
+        self.write(10)
+        for _ in range(2):
+            subprocess.run(
+                [BIN / 'trytond-cron', '-d', self.database, '--once'],
+                env=self.environ, check=True, capture_output=True)
+        ((errors,),) = self.rows('SELECT COUNT(*) FROM ir_error')
+        self.assertEqual(errors, 0)
+        ((seals,),) = self.rows(f'SELECT COUNT(*) FROM {SEAL}')
+        self.assertTrue(seals)
+        self.verify()
+
     def test_prove(self):
         "A third party checks that an event is sealed, without the database"
         self.write(30)

@@ -11,7 +11,7 @@ import datetime as dt
 
 import trytond.config as config
 from trytond.pool import Pool
-from trytond.transaction import Transaction, without_check_access
+from trytond.transaction import Transaction
 
 from . import guard
 from .event_row import delete_events
@@ -48,7 +48,7 @@ def purge(database, key=None, today=None):
     before = today - dt.timedelta(days=period())
     if key is None:
         key = SigningKey(configured_path())
-    with Transaction().start(database, 0):
+    with Transaction(new=True).start(database, 0):
         _declare(key, before)
     number = 0
     while deleted := _delete(database):
@@ -56,7 +56,6 @@ def purge(database, key=None, today=None):
     return number
 
 
-@without_check_access
 def _declare(key, before):
     "Seal up to which seal the events are purged, unless it is already."
     Seal = Pool().get('early_access.audit.seal')
@@ -65,9 +64,8 @@ def _declare(key, before):
         Seal.append(key, {'kind': 'purge', 'purged': last.number})
 
 
-@without_check_access
 def _delete(database):
-    with Transaction().start(database, 0):
+    with Transaction(new=True).start(database, 0):
         Seal = Pool().get('early_access.audit.seal')
         last = Seal.last(
             ('kind', '=', 'events'), ('number', '<=', Seal.purged()))

@@ -28,7 +28,7 @@ def seal_all(database, key=None):
     number = failures = 0
     while True:
         try:
-            with Transaction().start(database, 0):
+            with Transaction(new=True).start(database, 0):
                 Seal = Pool().get('early_access.audit.seal')
                 seal = Seal.seal(key)
                 anchor = seal and Anchor(seal.number, seal.hash)
