@@ -94,6 +94,10 @@ class FactorsTestCase(LoginTestCase):
         session = Session(self.server, name)
         self.assertTrue(session.lives())
         self.assertEqual(self.events('login', name), ['password+totp'])
+        self.assertEqual(self.sql(
+                "SELECT login FROM early_access_audit_event "
+                f"WHERE action = 'login' AND user_id = {session.user}"),
+            [(name,)])
         session.call('common.db.logout')
         self.assertFalse(session.lives())
         self.assertEqual(self.events('logout', name), [None])

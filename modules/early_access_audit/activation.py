@@ -190,16 +190,18 @@ class Activation(ModelSQL):
 
     def count_failure(self):
         "Count a try as a failure until it is given back."
-        self._count(1)
-
-    def give_back(self):
-        self._count(-1)
-
-    def _count(self, number):
         table = self.__table__()
         Transaction().connection.cursor().execute(*table.update(
-                [table.failures], [table.failures + number],
+                [table.failures], [table.failures + 1],
                 where=table.id == self.id))
+
+    @classmethod
+    def give_back(cls, token):
+        "Give back a try of the link, which was no guess."
+        table = cls.__table__()
+        Transaction().connection.cursor().execute(*table.update(
+                [table.failures], [table.failures - 1],
+                where=table.token_digest == digest(token)))
 
     def is_code(self, token, code):
         return hmac.compare_digest(

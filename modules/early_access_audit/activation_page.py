@@ -64,11 +64,8 @@ def open_(request, pool):
 @answering(MODEL)
 def begin(request, pool):
     "Answer the second factor that waits, to who has the code."
-    body = read_texts(request, 'token', 'code')
-    try_ = admit(request, pool)
-    result = verified(request, pool, body, describe)
-    succeed(request, pool, try_)
-    return result
+    return verified(
+        request, pool, read_texts(request, 'token', 'code'), describe)
 
 
 @app.route(f'/<string:database_name>/{PATH}/finish', methods={'POST'})
@@ -77,11 +74,9 @@ def begin(request, pool):
 @answering(MODEL)
 def finish(request, pool):
     "Set the password, and the second factor where it is an activation."
-    body = read_texts(request, 'token', 'code', 'password', 'totp')
-    try_ = admit(request, pool)
-    result = verified(request, pool, body, activate)
-    succeed(request, pool, try_)
-    return result
+    return verified(
+        request, pool,
+        read_texts(request, 'token', 'code', 'password', 'totp'), activate)
 
 
 def read_texts(request, *names):
@@ -124,8 +119,21 @@ def verified(request, pool, body, then):
     The try is counted in a transaction of its own, so that as many
     connections as one likes get no more.
     """
+    try_ = admit(request, pool)
     count(request, pool, body)
-    return answer(request, pool, body, then)
+    try:
+        result = answer(request, pool, body, then)
+    except Mistake:
+        give_back(request, pool, body)
+        succeed(request, pool, try_)
+        raise
+    give_back(request, pool, body)
+    succeed(request, pool, try_)
+    return result
+
+
+class Mistake(Refusal):
+    "A refusal of what is no guess of a secret"
 
 
 @with_transaction()
@@ -141,9 +149,13 @@ def answer(request, pool, body, then):
     link = get_link(pool, body, counted=True)
     wait_for([link])
     with Transaction().set_context(language=body['language']):
-        result = then(link, body)
-    link.give_back()
-    return result
+        return then(link, body)
+
+
+@with_transaction()
+def give_back(request, pool, body):
+    Activation = pool.get('early_access.audit.activation')
+    Activation.give_back(body['token'])
 
 
 # Answers
@@ -199,14 +211,13 @@ def activate(link, body):
     try:
         User.validate_password(body['password'], [user])
     except UserError as error:
-        # It was no guess of a code
-        link.give_back()
-        Transaction().commit()
-        raise Refusal(
+        raise Mistake(
             HTTPStatus.UNPROCESSABLE_ENTITY, 'password',
             message=error.message) from None
     if not is_factor(link, body['totp']):
-        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, 'totp')
+        # Who activates has been shown the secret of the code
+        error = Mistake if link.kind == 'activation' else Refusal
+        raise error(HTTPStatus.UNPROCESSABLE_ENTITY, 'totp')
     if not link.use():
         raise Refusal(HTTPStatus.FORBIDDEN, 'refused')
     User.write([user], {'password': body['password']})

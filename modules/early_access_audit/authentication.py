@@ -7,6 +7,7 @@ import secrets
 from trytond.exceptions import LoginException
 from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
+from trytond.transaction import Transaction
 
 from . import settings
 from .recovery_code import clean_recovery_code
@@ -65,18 +66,20 @@ class User(metaclass=PoolMeta):
                 user_id, failed = None, method
                 break
             user_id = id_
-        trail = Trail.current()
         if failed:
             known, _, _ = cls._get_login(login)
             ids = [known] if known else []
+            trail = Trail.current()
             trail.add('login_failed', 'res.user', ids, reason=failed)
             for kind in try_.blocked:
                 trail.add('login_blocked', 'res.user', ids, reason=kind)
             return
         Throttle.succeed(try_)
-        trail.add(
-            'login', 'res.user', [user_id], reason=cls._proof(
-                chain, parameters))
+        # From now on it is known who acts
+        with Transaction().set_user(user_id):
+            Trail.current().add(
+                'login', 'res.user', [user_id], reason=cls._proof(
+                    chain, parameters))
         return user_id
 
     @staticmethod

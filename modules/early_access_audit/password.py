@@ -56,6 +56,12 @@ class User(metaclass=PoolMeta):
     __name__ = 'res.user'
 
     @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        if not settings.demonstration():
+            cls.password.states['invisible'] = True
+
+    @classmethod
     def _before_create(cls, vlist):
         cls._check_password(*vlist)
         return super()._before_create(vlist)

@@ -100,8 +100,12 @@ class Session(metaclass=PoolMeta):
         callback = super().on_delete(sessions)
         reason = Transaction().context.get('_session_end')
         users = [s.create_uid.id for s in sessions]
+        if not users:
+            return callback
         if reason == 'logout':
-            Trail.current().add('logout', 'res.user', users)
+            # The transaction is of nobody
+            with Transaction().set_user(users[0]):
+                Trail.current().add('logout', 'res.user', users)
         else:
             Trail.current().add(
                 'session_end', 'res.user', users, reason=reason)

@@ -306,6 +306,34 @@ class LoginTestCase(TestCase):
         self.assertEqual(list(answers(login)), expected)
         self.assertEqual(list(answers('nobody')), expected)
 
+    def test_clean(self):
+        "What no longer counts is forgotten, but the known networks"
+        now = dt.datetime.now()
+        with self.transaction():
+            Throttle = Pool().get('early_access.audit.throttle')
+            values = {'kind': 'login', 'tries': 1, 'version': 0}
+            Throttle.create([{**values, 'source': source, **times}
+                    for source, times in {
+                        'new': {'since': now},
+                        'old': {'since': now - 2 * DAY},
+                        'blocked': {
+                            'since': now - 2 * DAY, 'until': now + DAY},
+                        'known': {
+                            'since': now - 2 * DAY,
+                            'succeeded': now - 30 * DAY},
+                        'forgotten': {
+                            'since': now - 200 * DAY,
+                            'succeeded': now - 100 * DAY},
+                        }.items()])
+        with self.transaction():
+            Throttle = Pool().get('early_access.audit.throttle')
+            Throttle.clean()
+        with self.transaction():
+            Throttle = Pool().get('early_access.audit.throttle')
+            self.assertEqual(
+                {t.source for t in Throttle.search([])},
+                {'new', 'blocked', 'known'})
+
     def test_rule(self):
         "The delay grows, then the block, and never past a day"
         now = dt.datetime(2026, 1, 1)
