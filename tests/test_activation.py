@@ -356,6 +356,24 @@ class ActivationTestCase(ServerTestCase):
         self.assertEqual(
             self.events(session.user, 'session_end'), ['compromised'])
 
+    def test_command(self):
+        "The first administrator is invited from the server"
+        name, _ = self.new_user(email=None)
+
+        def run(login):
+            return subprocess.run(
+                [BIN / 'early-access-activate', '-d', self.database, login],
+                text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, cwd=TOP,
+                env=self.databases.environ | self.environ)
+        process = run(name)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        token, code = re.search(
+            r'activation#([\w-]{43})\nActivation code: ([\w-]+)\n',
+            process.stdout).groups()
+        self.activate(token, code)
+        self.assertNotEqual(run('nobody').returncode, 0)
+
     def test_rights(self):
         "Only administrators send links, and nobody chooses a password"
         user = Session(self.server, 'user4')
