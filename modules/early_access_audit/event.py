@@ -87,6 +87,9 @@ class Event(ModelSQL, ModelView):
         'at', 'user_id', 'login', 'roles', 'connection_id', 'address',
         'method', 'action', 'model', 'field_names', 'reason', 'target']
 
+    # By name of database
+    _epochs = {}
+
     @classmethod
     def __setup__(cls):
         super().__setup__()
@@ -149,11 +152,13 @@ class Event(ModelSQL, ModelView):
         param = Flavor.get().param
         if backend.name == 'postgresql':
             values = ', '.join(
-                [f"({', '.join([param] * (len(cls._columns) + 1))})"]
+                [f"({', '.join([param] * (len(cls._columns) + 2))})"]
                 * len(rows))
+            epoch = cls._epoch(cursor)
             cursor.execute(
-                f'INSERT INTO {cls._table} ({columns}, record_ids) '
-                f'VALUES {values}', [v for row in rows for v in row])
+                f'INSERT INTO {cls._table} ({columns}, record_ids, epoch) '
+                f'VALUES {values}',
+                [v for row in rows for v in (*row, epoch)])
         else:
             values = ', '.join([param] * len(cls._columns))
             for *row, ids in rows:
@@ -164,6 +169,25 @@ class Event(ModelSQL, ModelView):
                 cursor.executemany(
                     f'INSERT INTO {RECORDS} (event, record) VALUES (?, ?)',
                     [(event, id_) for id_ in ids])
+
+    @classmethod
+    def _epoch(cls, cursor):
+        """Return the epoch of new events, on PostgreSQL.
+
+        It is another one when the last event is of a transaction that the
+        server has not reached: the database was restored from another server.
+        A process asks it once.
+        """
+        name = cursor.connection.info.dbname
+        if name not in cls._epochs:
+            cursor.execute(
+                'SELECT epoch, x >= pg_snapshot_xmax(pg_current_snapshot()) '
+                'AND x <> COALESCE('
+                "pg_current_xact_id_if_assigned(), '0'::xid8) "
+                f'FROM {cls._table} ORDER BY epoch DESC, x DESC LIMIT 1')
+            epoch, restored = cursor.fetchone() or (0, False)
+            cls._epochs[name] = epoch + restored
+        return cls._epochs[name]
 
     @staticmethod
     def _chunks(ids):

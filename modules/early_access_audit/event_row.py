@@ -4,10 +4,10 @@
 
 On PostgreSQL each row keeps the transaction that stored it (x). Its number is
 given when it writes first, and a row is committed later: those below the
-oldest transaction that is still running never change any more. A database
-that is restored elsewhere meets smaller numbers: its next rows are of another
-epoch, which comes after. SQLite has one writer at a time, thus the order of
-the ids is the one of the commits.
+oldest transaction of the database that is still running never change any more.
+A database that is restored elsewhere meets smaller numbers: its next rows are
+of another epoch, which comes after. SQLite has one writer at a time, thus the
+order of the ids is the one of the commits.
 """
 
 import json
@@ -48,39 +48,84 @@ def event_bytes(row):
         separators=(',', ':')).encode()
 
 
-def finished():
-    "Return the position below which no event comes any more, of which epoch."
+def limit_of(cursor):
+    """Return the position below which every transaction is over.
+
+    It is asked before the transaction that seals begins, so that this one sees
+    all that is below. Who runs now in another database does not matter; but
+    where the role may not see what another one runs, the oldest of the whole
+    server does.
+
+    :param cursor: one outside of a transaction.
+    """
+    if backend.name != 'postgresql':
+        return MAXIMUM
+    # The next number, before those that run
+    cursor.execute(
+        'SELECT pg_snapshot_xmin(s)::text::bigint, '
+        'pg_snapshot_xmax(s)::text::bigint FROM pg_current_snapshot() AS s')
+    oldest, limit = cursor.fetchone()
+    cursor.execute(
+        'SELECT backend_xid::text::bigint, '
+        # A process of the server itself has no user, and stores no event
+        "COALESCE(pg_has_role(usesysid, 'USAGE'), TRUE) "
+        "OR pg_has_role('pg_read_all_stats', 'USAGE') "
+        'FROM pg_stat_activity WHERE datname = current_database() '
+        'UNION ALL SELECT transaction::text::bigint, TRUE '
+        'FROM pg_prepared_xacts WHERE database = current_database()')
+    for xid, seen in cursor.fetchall():
+        if not seen:
+            return oldest
+        if xid is not None:
+            # Of 32 bits, and less than 2 ** 31 numbers away
+            distance = (xid - limit + 2 ** 31) % 2 ** 32 - 2 ** 31
+            limit = min(limit, limit + distance)
+    return limit
+
+
+def last_epoch():
+    "Return the epoch of the last events, or None if there is none."
     if backend.name == 'postgresql':
-        epoch, = _execute(
-            f'SELECT MAX(epoch) FROM {TABLE}').fetchone()
-        position, = _execute(
-            'SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint'
-            ).fetchone()
-        return epoch, position
-    position, = _execute(f'SELECT MAX(id) FROM {TABLE}').fetchone()
-    return (None if position is None else 0), (position or 0) + 1
+        return _execute(f'SELECT MAX(epoch) FROM {TABLE}').fetchone()[0]
+    return 0
 
 
-def next_window(last, size):
+def next_window(last, size, limit):
     """Return the window that follows the last one, or None.
 
     It holds at least so many events, if there are, and whole transactions.
+
+    :param limit: what limit_of returned before the transaction.
     """
-    epoch, position = finished()
+    epoch = last_epoch()
     if epoch is None:
         return
     start_epoch, start = (last.epoch, last.end) if last else (0, 0)
     for epoch_ in range(start_epoch, epoch + 1):
         # What is of a former epoch is over
-        limit = position if epoch_ == epoch else MAXIMUM
-        window = Window(epoch_, start if epoch_ == start_epoch else 0, limit)
+        window = Window(
+            epoch_, start if epoch_ == start_epoch else 0,
+            limit if epoch_ == epoch else MAXIMUM)
         first = _nth(window, 0)
         if first is not None:
             end = _nth(window, size)
             if end is None:
-                return window
+                end = _last(window)
             # The whole of the transaction in which the number is reached
-            return window._replace(end=max(end, first + 1))
+            return window._replace(end=max(end, first) + 1)
+
+
+def _last(window):
+    "Return the position of the last event of the window."
+    if backend.name == 'postgresql':
+        return _execute(
+            f'SELECT x::text::bigint FROM {TABLE} '
+            'WHERE epoch = %s AND x >= %s::text::xid8 '
+            'AND x < %s::text::xid8 '
+            'ORDER BY epoch DESC, x DESC LIMIT 1', window).fetchone()[0]
+    return _execute(
+        f'SELECT MAX(id) FROM {TABLE} WHERE ? = 0 AND id >= ? AND id < ?',
+        window).fetchone()[0]
 
 
 def _nth(window, number):

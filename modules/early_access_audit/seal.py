@@ -109,19 +109,20 @@ class Seal(ModelSQL, ModelView):
 
     @classmethod
     @without_check_access
-    def seal(cls, key):
+    def seal(cls, key, limit):
         """Seal the next window of events and return its seal, or None.
 
         The transaction is to be committed at once. When two run together, one
         of them fails.
 
         :param key: the SigningKey.
+        :param limit: what limit_of returned before the transaction.
         """
         transaction = Transaction()
         begin_immediate()
         transaction.database.lock(transaction.connection, cls._table)
         last = cls.last(('kind', '=', 'events'))
-        window = next_window(last and last.window, SIZE)
+        window = next_window(last and last.window, SIZE, limit)
         if window is None:
             return
         hashes = [

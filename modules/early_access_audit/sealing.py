@@ -9,6 +9,8 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from .anchor import Anchor
+from .connection import connected
+from .event_row import limit_of
 from .signing_key import SigningKey, configured_path
 
 # How often another sealer may come first
@@ -27,10 +29,12 @@ def seal_all(database, key=None):
     Event.store_waiting(database)
     number = failures = 0
     while True:
+        with connected(database) as cursor:
+            limit = limit_of(cursor)
         try:
             with Transaction(new=True).start(database, 0):
                 Seal = Pool().get('early_access.audit.seal')
-                seal = Seal.seal(key)
+                seal = Seal.seal(key, limit)
                 anchor = seal and Anchor(seal.number, seal.hash)
         except backend.DatabaseOperationalError:
             # Another one has sealed it
