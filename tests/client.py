@@ -37,7 +37,7 @@ class Client:
         self.screenshots = screenshots
         self.errors = []
         self._expected = []
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.add_init_script(scripts.COUNT_REQUESTS)
         page.on('pageerror', lambda error: self.errors.append(
                 error.stack or str(error)))

@@ -86,7 +86,7 @@ class LoginBrowserTestCase(BrowserTestCase):
             locale=LOCALES[language], viewport=viewport)
         self.addCleanup(context.close)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         self.messages, self.requests = [], []
         page.on('console', lambda m: self.messages.append(m.text))
         page.on('pageerror', lambda e: self.messages.append(str(e)))
