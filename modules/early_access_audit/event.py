@@ -35,7 +35,7 @@ class Event(ModelSQL, ModelView):
     """
     __name__ = 'early_access.audit.event'
 
-    at = fields.Timestamp("Time (UTC)", required=True, readonly=True)
+    at = fields.Timestamp("Time", required=True, readonly=True)
     user_id = fields.Integer("User ID", readonly=True)
     login = fields.Char("Login", readonly=True, strip=False)
     roles = fields.Char("Roles", readonly=True)

@@ -44,7 +44,7 @@ class Seal(ModelSQL, ModelView):
     __name__ = 'early_access.audit.seal'
 
     number = fields.Integer("Number", required=True, readonly=True)
-    at = fields.Timestamp("Time (UTC)", required=True, readonly=True)
+    at = fields.Timestamp("Time", required=True, readonly=True)
     kind = fields.Selection([
             ('events', "Events"),
             ('purge', "Purge"),
