@@ -45,13 +45,12 @@ class Assignment(ModelSQL, ModelView):
                 ('to_date', '=', None),
                 ])
         # A team that has never followed the patient leaves no history
-        cls.delete([
-                a for a in running
-                if a.from_date == today and a.patient.state == 'draft'])
-        running = [
+        unused = [
             a for a in running
-            if not (a.from_date == today and a.patient.state == 'draft')]
-        cls.write(running, {'to_date': today})
+            if a.from_date == today and a.patient.state == 'draft']
+        used = [a for a in running if a not in unused]
+        cls.write(used, {'to_date': today})
+        cls.delete(unused)
         cls.create([{
                     'patient': p.id,
                     'service': p.service.id,

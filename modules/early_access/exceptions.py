@@ -41,6 +41,10 @@ class OverlapError(DecisionError):
     pass
 
 
+class ReportError(ValidationError):
+    pass
+
+
 class SupplyError(UserError):
     pass
 

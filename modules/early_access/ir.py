@@ -22,6 +22,20 @@ PATIENT_MODELS = frozenset({
         })
 
 
+def concerns_patient(model):
+    """Return whether a model of the name is about patients.
+
+    One of a module above says so by a `_concerns_patient` that is true.
+    """
+    if model in PATIENT_MODELS:
+        return True
+    try:
+        Model = Pool().get(model)
+    except (KeyError, TypeError):
+        return False
+    return bool(getattr(Model, '_concerns_patient', False))
+
+
 class PatientResourceMixin:
     "Refuse to be linked with what concerns a patient"
     __slots__ = ()
@@ -43,7 +57,7 @@ class PatientResourceMixin:
     @classmethod
     def _check_resource(cls, resource):
         model = str(resource).split(',', 1)[0] if resource else None
-        if model in PATIENT_MODELS:
+        if concerns_patient(model):
             raise ResourceError(gettext(
                     'early_access.msg_patient_resource',
                     resource=Pool().get(model).__names__()['model'],
@@ -65,7 +79,7 @@ class Email(PatientResourceMixin, metaclass=PoolMeta):
     def send(
             cls, to='', cc='', bcc='', subject='', body='', files=None,
             record=None, reports=None, attachments=None):
-        if record and record[0] in PATIENT_MODELS:
+        if record and concerns_patient(record[0]):
             raise ResourceError(gettext(
                     'early_access.msg_patient_resource',
                     resource=Pool().get(record[0]).__names__()['model'],

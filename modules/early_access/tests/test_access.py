@@ -78,6 +78,10 @@ ACCESS = {
             'pharmacist_in_charge', 'delegate', 'pharmacovigilance',
             'audit'},
         regulatory_affairs='rwcd'),
+    'early_access.report': rights({
+            'pharmacist_in_charge', 'delegate', 'pharmacovigilance',
+            'medical_affairs', 'dpo', 'audit'},
+        regulatory_affairs='rwcd'),
     'early_access.delegation': rights(
         {'configuration', 'audit'}, pharmacist_in_charge='rwcd'),
     'early_access.service': rights(EVERYONE, configuration='rwc'),
@@ -183,6 +187,8 @@ BUTTONS = {
         ['draft', 'file', 'file_renewal', 'end_coverage', 'end'],
         {'regulatory_affairs'}),
     'early_access.authorization.decision': {'post': {'regulatory_affairs'}},
+    'early_access.report': dict.fromkeys(
+        ['draft', 'transmit', 'publish'], {'regulatory_affairs'}),
     'early_access.protocol': {
         'activate': {'regulatory_affairs'},
         'import_dictionary': {'regulatory_affairs'},

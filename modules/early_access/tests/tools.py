@@ -38,9 +38,9 @@ __all__ = [
     'acting_groups', 'activate_programme', 'answer', 'answers',
     'create_authorization', 'create_laboratory', 'create_patient',
     'create_patients', 'create_programme', 'create_protocol', 'create_user',
-    'delegate', 'get', 'get_user', 'move_patient', 'new_finess', 'new_rpps',
-    'post_decision', 'production', 'request_access', 'rpc', 'run_as',
-    'sign_in']
+    'delegate', 'get', 'get_user', 'give_role', 'move_patient', 'new_finess',
+    'new_rpps', 'post_decision', 'production', 'request_access', 'rpc',
+    'run_as', 'sign_in']
 
 PROFILES = {
     'pharmacist_in_charge': "Pharmacist in Charge",
@@ -237,13 +237,25 @@ def create_user(login, profile, company, config=None):
     User = Model.get('res.user', config=config)
     Group = Model.get('res.group', config=config)
     user = User(name=login.replace('_', ' ').title(), login=login)
-    group, = Group.find(
-        [('name', '=', f'Early Access: {PROFILES[profile]}')])
-    user.groups.append(group)
+    if 'roles' not in User._fields:
+        group, = Group.find(
+            [('name', '=', f'Early Access: {PROFILES[profile]}')])
+        user.groups.append(group)
     user.companies.append(type(company)(company.id))
     user.company = company
     user.save()
+    if 'roles' in User._fields:
+        give_role(user, profile, config=config)
     return user
+
+
+def give_role(user, profile, config=None):
+    "Give the user the role of a profile, where rights come from roles."
+    Role = Model.get('res.role', config=config)
+    UserRole = Model.get('res.user.role', config=config)
+    role, = Role.find([('name', '=', PROFILES[profile])])
+    UserRole(user=user, role=role, reason="Post in the programme").save()
+    user.reload()
 
 
 def delegate(from_date=None, to_date=None, config=None):
