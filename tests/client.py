@@ -44,12 +44,21 @@ class Client:
         # The client asks whether to leave when a tab is open
         page.on('dialog', lambda dialog: dialog.accept())
 
-    def login(self, login, password=PASSWORD, code=None):
-        "Open the client and log in, with a code where the server asks it."
+    def login(self, login, password=PASSWORD, code=None, charter=None):
+        """Open the client and log in.
+
+        :param code: the second factor, where the server asks it.
+        :param charter: the button to press under the charter, where the
+            server shows it.
+        """
         self.start_login(login)
         self._ask(password)
         if code is not None:
             self._ask(code)
+        if charter is not None:
+            self.page.locator('.wizard-dialog').wait_for()
+            self.wait()
+            self.click(charter)
         self.page.locator('#menu tbody tr').first.wait_for()
         self.wait()
 

@@ -3,21 +3,18 @@
 "Users set their password and second factor by a link and a code."
 import itertools
 import re
-import socket
 import subprocess
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from email import message_from_bytes, policy
 
 import pyotp
-from aiosmtpd.controller import Controller
 
 from harness import BIN, PASSWORD, TOP, ServerTestCase
 from login_tools import (
     RECOVERY_CODE, SECRET, STRONG, Refused, Session, call, code, login, post,
     users)
-from test_reminder import Mailbox
+from smtp_tools import Mailbox, message
 
 NEW_PASSWORD = 'mulet-Orage7-vitrail=fougue'
 _numbers = itertools.count()
@@ -30,19 +27,11 @@ class ActivationTestCase(ServerTestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.mailbox = Mailbox()
-        with socket.socket() as sock:
-            sock.bind(('127.0.0.1', 0))
-            _, port = sock.getsockname()
-        cls.environ = STRONG | {
-            'TRYTOND_EMAIL__URI': f'smtp://127.0.0.1:{port}',
-            'TRYTOND_EMAIL__FROM': 'noreply@example.com',
+        cls.mailbox = cls.enterClassContext(Mailbox())
+        cls.environ = STRONG | cls.mailbox.environ | {
             'TRYTOND_EARLY_ACCESS__ACTIVATION_MAX_ATTEMPT': '100000',
             'TRYTOND_SESSION__MAX_ATTEMPT': '100000',
             }
-        controller = Controller(cls.mailbox, '127.0.0.1', port)
-        controller.start()
-        cls.addClassCleanup(controller.stop)
         super().setUpClass()
         cls.admin = Session(cls.server, 'admin')
 
@@ -79,12 +68,11 @@ class ActivationTestCase(ServerTestCase):
             self.admin.call(f'{wizard}.delete', session, {})
         return self.token(), code
 
-    def message(self):
-        envelope = self.mailbox.envelopes[-1]
-        return message_from_bytes(envelope.content, policy=policy.default)
+    def last_message(self):
+        return message(self.mailbox.envelopes[-1])
 
     def token(self):
-        text = self.message().get_body(['html']).get_content()
+        text = self.last_message().get_body(['html']).get_content()
         token, = set(re.findall(r'activation#([\w-]{43})"', text))
         return token
 
@@ -154,9 +142,9 @@ class ActivationTestCase(ServerTestCase):
         "The e-mail holds the link, in the fragment, and nothing else"
         name, user = self.new_user()
         token, code = self.invite(user)
-        message = self.message()
-        self.assertEqual(message['To'], f'{name}@example.com')
-        text = message.get_body(['html']).get_content()
+        invitation = self.last_message()
+        self.assertEqual(invitation['To'], f'{name}@example.com')
+        text = invitation.get_body(['html']).get_content()
         self.assertNotIn(code, text)
         self.assertNotIn(name, text.replace(token, ''))
         self.assertIn(
@@ -315,10 +303,15 @@ class ActivationTestCase(ServerTestCase):
         login(self.server, 'user1', password=NEW_PASSWORD, totp=code(1))
         login(
             self.server, 'user1', password=NEW_PASSWORD, totp=RECOVERY_CODE)
+        # The user is told, who may not be the one who did it
+        told, = self.mailbox.envelopes[before + 1:]
+        self.assertEqual(told.rcpt_tos, ['user1@example.com'])
+        self.assertIn(b'password was changed', told.content)
+        self.assertNotIn(NEW_PASSWORD.encode(), told.content)
         # Another one is not sent at once
         call(self.server, 'common.db.reset_password', 'user1')
         self.cron()
-        self.assertEqual(len(self.mailbox.envelopes), before + 1)
+        self.assertEqual(len(self.mailbox.envelopes), before + 2)
 
     def test_reset_guess(self):
         "A stolen link gets five tries of the second factor"

@@ -1,13 +1,10 @@
 # This file is part of Early Access.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
-import socket
 import subprocess
-from email import message_from_bytes, policy
-
-from aiosmtpd.controller import Controller
 
 from harness import BIN, PASSWORD, TOP, ServerTestCase
+from smtp_tools import Mailbox, message, texts
 
 EMAIL = 'prescriber@example.com'
 
@@ -42,43 +39,21 @@ def late_forms(config):
         transaction.commit()
 
 
-class Mailbox:
-    "What a real SMTP server receives."
-
-    def __init__(self):
-        self.envelopes = []
-
-    async def handle_DATA(self, server, session, envelope):
-        self.envelopes.append(envelope)
-        return '250 OK'
-
-
 class ReminderTestCase(ServerTestCase):
     "Test the e-mail to those for whom work is waiting"
     fixtures = late_forms
 
     def test_email(self):
         "Test that it is sent once, with a link and without a patient"
-        mailbox = Mailbox()
-        with socket.socket() as sock:
-            sock.bind(('127.0.0.1', 0))
-            _, port = sock.getsockname()
-        controller = Controller(mailbox, hostname='127.0.0.1', port=port)
-        controller.start()
-        try:
+        with Mailbox() as mailbox:
             for _ in range(2):
-                self._run_crons(port)
-        finally:
-            controller.stop()
+                self._run_crons(mailbox)
         envelope, = mailbox.envelopes
         self.assertEqual(envelope.rcpt_tos, [EMAIL])
-        message = message_from_bytes(envelope.content, policy=policy.default)
         self.assertEqual(
-            message['Subject'], "Early access: work is waiting for you")
-        texts = [
-            part.get_content() for part in message.walk()
-            if part.get_content_maintype() == 'text']
-        self.assertTrue(texts)
+            message(envelope)['Subject'],
+            "Early access: work is waiting for you")
+        self.assertTrue(texts(envelope))
         with self.script('prescriber') as config:
             from proteus import Model
             Patient = Model.get('early_access.patient', config=config)
@@ -86,18 +61,16 @@ class ReminderTestCase(ServerTestCase):
             secrets = [
                 patient.code, patient.authorization.code,
                 patient.authorization.name.split()[0]]
-        for text in texts:
+        for text in texts(envelope):
             self.assertIn("Overdue forms: 2", text)
             self.assertIn(f'/#{self.database}', text)
             for secret in secrets:
                 self.assertNotIn(secret, text)
 
-    def _run_crons(self, port):
+    def _run_crons(self, mailbox):
         process = subprocess.run(
             [BIN / 'trytond-cron', '-d', self.database, '--once'], cwd=TOP,
-            env=self.databases.environ | {
-                'TRYTOND_EMAIL__URI': f'smtp://127.0.0.1:{port}',
-                'TRYTOND_EMAIL__FROM': 'early-access@example.com',
-                }, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=self.databases.environ | mailbox.environ,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             stdin=subprocess.DEVNULL)
         self.assertEqual(process.returncode, 0, process.stdout)

@@ -5,7 +5,6 @@
 The requests are those of the clients: JSON-RPC with the session of a login,
 XML-RPC by proteus, REST with the key of an application.
 """
-import base64
 import datetime as dt
 import json
 import pathlib
@@ -15,95 +14,12 @@ import urllib.error
 import urllib.request
 from decimal import Decimal
 
-from harness import BIN, PASSWORD, Server, ServerTestCase
-
-from trytond.protocols.jsonrpc import JSONDecoder, JSONEncoder
-
-
-def programme(config):
-    "A programme with patients, whose users have a password"
-    from proteus import Model
-    from trytond.modules.early_access.tests.tools import (
-        create_laboratory, create_patient, create_programme)
-
-    create_laboratory(config=config)
-    create_programme(config=config)
-    create_patient('treated', config=config)
-    create_patient('eligible', login='south_prescriber', config=config)
-    User = Model.get('res.user', config=config)
-    for user in User.find([('login', '!=', 'admin')]):
-        user.password = PASSWORD
-        user.save()
+from harness import BIN, Server, ServerTestCase
+from trail_tools import Client, TracedTestCase, programme
 
 
-class Client:
-    "The JSON-RPC of a user, as the browser client sends it."
-
-    def __init__(self, server, login, password=PASSWORD):
-        self._url = f'{server.address}{server.database}/rpc/'
-        self._headers = {'Content-Type': 'application/json'}
-        user, key, _ = self.call(
-            'common.db.login', login, {'password': password})
-        token = base64.b64encode(f'{login}:{user}:{key}'.encode()).decode()
-        self._headers['Authorization'] = f'Session {token}'
-        self.context = {}
-        self.context = self.model('res.user', 'get_preferences', True)
-
-    def call(self, method, *params):
-        body = json.dumps({
-                'id': 1, 'method': method, 'params': params,
-                }, cls=JSONEncoder).encode()
-        request = urllib.request.Request(self._url, body, self._headers)
-        with urllib.request.urlopen(request, timeout=60) as response:
-            answer = json.load(response, object_hook=JSONDecoder())
-        if answer.get('error'):
-            raise RuntimeError(answer['error'][0])
-        return answer['result']
-
-    def model(self, name, method, *params):
-        return self.call(f'model.{name}.{method}', *params, self.context)
-
-
-class TrailTestCase(ServerTestCase):
+class TrailTestCase(TracedTestCase):
     "Test that each path leaves its events"
-    module = 'early_access_audit'
-    fixtures = programme
-
-    def setUp(self):
-        super().setUp()
-        self.last = self.last_event()
-
-    def events(self, **values):
-        "Return the events since the test began, as dictionaries."
-        rows = self.auditor().model(
-            'early_access.audit.event', 'search_read',
-            [('id', '>', self.last), ('login', '!=', 'audit')], 0, None,
-            [('id', 'ASC')], [
-                'login', 'action', 'model', 'records', 'field_names',
-                'target', 'reason', 'roles', 'method', 'address',
-                'connection_id', 'at'])
-        return [
-            r for r in rows if all(r[n] == v for n, v in values.items())]
-
-    def auditor(self):
-        return Client(self.server, 'audit')
-
-    def last_event(self):
-        rows = self.auditor().model(
-            'early_access.audit.event', 'search', [], 0, 1,
-            [('id', 'DESC')])
-        return rows[0] if rows else 0
-
-    def event(self, **values):
-        events = self.events(**values)
-        self.assertEqual(len(events), 1, msg=(values, self.events()))
-        return events[0]
-
-    def patient(self, user):
-        patient, = user.model(
-            'early_access.patient', 'search', [('state', '=', 'treated')], 0,
-            1, None)
-        return patient
 
     def test_read(self):
         "A reading names the records and the fields, and no value"
@@ -151,13 +67,15 @@ class TrailTestCase(ServerTestCase):
         prescriber.model(
             'early_access.patient', 'export_data', [patient],
             ['code', 'forms/answers'])
-        event = self.event(login='prescriber', action='export')
+        event = self.event(
+            login='prescriber', action='export', model='early_access.patient')
         self.assertEqual(event['records'], str(patient))
         self.assertEqual(event['field_names'], 'code,forms/answers')
-        # The answers of the forms were opened for it
-        event = self.event(action='open', model='early_access.form')
-        self.assertIn('answers', event['field_names'].split(','))
-        self.assertEqual(event['login'], 'prescriber')
+        # The forms of the patient were exported with it
+        event = self.event(
+            login='prescriber', action='export', model='early_access.form')
+        self.assertEqual(event['field_names'], 'answers')
+        self.assertFalse(self.events(action='open'))
 
     def test_change(self):
         "A change and its button are stored with it"
@@ -206,6 +124,26 @@ class TrailTestCase(ServerTestCase):
                 self.assertEqual(event['model'], 'early_access.patient')
                 self.assertFalse(self.events(login=login, action='write'))
 
+    def test_hostile(self):
+        "What a client sends in the place of a name is not kept"
+        prescriber = Client(self.server, 'prescriber')
+        secret = 'ZQX secret \x00'
+        for method, params in [
+                ('model.early_access.patient.read', [[2 ** 70], ['code']]),
+                (f'model.{secret}.read', [[1], ['code']]),
+                ('model.early_access.patient.read', [secret, ['code']]),
+                (f'model.early_access.patient.{secret}', [[1]]),
+                ]:
+            with self.subTest(method=method, params=params):
+                self.last = self.last_event()
+                with self.assertRaises(
+                        (RuntimeError, urllib.error.HTTPError)):
+                    prescriber.call(method, *params, prescriber.context)
+                event, = [
+                    e for e in self.events(login='prescriber')
+                    if e['action'] in {'refused', 'failed'}]
+                self.assertNotIn('ZQX', json.dumps(event, default=str))
+
     def test_of_patient(self):
         "All that concerns a patient is found at once"
         prescriber = Client(self.server, 'prescriber')
@@ -218,11 +156,27 @@ class TrailTestCase(ServerTestCase):
         found = auditor.model(
             'early_access.audit.event', 'search_read',
             [('patient', '=', patient), ('id', '>', self.last)], 0, None,
-            [('id', 'ASC')], ['model', 'login'])
+            [('id', 'ASC')], ['model', 'login', 'patient_codes'])
         self.assertEqual(
             {(r['model'], r['login']) for r in found}, {
                 ('early_access.patient', 'prescriber'),
                 ('early_access.form', 'prescriber')})
+        # By code too, for who reads the trail and may not read the patients
+        row, = prescriber.model(
+            'early_access.patient', 'read', [patient], ['code'])
+        self.assertEqual({r['patient_codes'] for r in found}, {row['code']})
+        for clause, is_found in [
+                (('patient_codes', 'ilike', f"%{row['code']}%"), True),
+                (('patient', 'in', [patient]), True),
+                (('patient', '!=', patient), False),
+                (('patient_codes', '=', "Nobody"), False),
+                ]:
+            with self.subTest(clause=clause):
+                ids = auditor.model(
+                    'early_access.audit.event', 'search',
+                    [clause, ('id', '>', self.last)], 0, None, None)
+                self.assertEqual(
+                    {r['id'] for r in found} <= set(ids), is_found)
         # To look into the trail leaves a trace
         found = auditor.model(
             'early_access.audit.event', 'search',

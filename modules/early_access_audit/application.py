@@ -10,6 +10,7 @@ from base64 import urlsafe_b64decode
 
 from dateutil.relativedelta import relativedelta
 
+from trytond.cache import Cache
 from trytond.exceptions import LoginException
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
@@ -257,6 +258,9 @@ class Session(metaclass=PoolMeta):
     application = fields.Many2One(
         'res.user.application', "Account", readonly=True, ondelete='CASCADE')
 
+    # The account by key of session, which never changes
+    _application_cache = Cache('ir_session.application', context=False)
+
     @classmethod
     def new(cls, values=None):
         request = requests.current.get()
@@ -269,15 +273,24 @@ class Session(metaclass=PoolMeta):
     def check(cls, user, key, domain=None):
         result = super().check(user, key, domain=domain)
         if result:
-            session, = cls.search([('key', '=', key)], limit=1)
-            application = session.application
-            if application:
+            if application := cls._application_of(key):
                 request = requests.current.get()
                 if request is None or not application.is_valid():
                     return
                 if not application.covers(request):
                     abort(HTTPStatus.FORBIDDEN)
         return result
+
+    @classmethod
+    def _application_of(cls, key):
+        Application = Pool().get('res.user.application')
+        id_ = cls._application_cache.get(key)
+        if id_ is None:
+            session, = cls.search([('key', '=', key)], limit=1)
+            # A session of a person has none
+            id_ = session.application.id if session.application else 0
+            cls._application_cache.set(key, id_)
+        return Application(id_) if id_ else None
 
 
 class User(metaclass=PoolMeta):

@@ -58,6 +58,14 @@ def _parser():
         help="go on until it is interrupted, so often")
     seal.set_defaults(function=_seal)
 
+    forward = commands.add_parser(
+        'forward', help="send what is sealed to the central log")
+    _add_database(forward)
+    forward.add_argument(
+        '--every', metavar='SECONDS', type=float,
+        help="go on until it is interrupted, so often")
+    forward.set_defaults(function=_forward)
+
     purge = commands.add_parser(
         'purge', help="delete the events whose period has ended")
     _add_database(purge)
@@ -149,6 +157,23 @@ def _seal(options):
         if not options.every:
             print(f"{number} seals were added.")
             return
+        time.sleep(options.every)
+
+
+def _forward(options):
+    from .forward import ForwardError, forward_all
+    _start(options)
+    while True:
+        try:
+            number = forward_all(options.database)
+        except ForwardError as e:
+            if not options.every:
+                raise Failure(str(e)) from None
+            print(f"{PROGRAM}: {e}", file=sys.stderr, flush=True)
+        else:
+            if not options.every:
+                print(f"{number} seals were forwarded.")
+                return
         time.sleep(options.every)
 
 

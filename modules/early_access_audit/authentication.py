@@ -42,6 +42,7 @@ class User(metaclass=PoolMeta):
         :raises RateLimitException: after too many tries.
         """
         pool = Pool()
+        Fallback = pool.get('early_access.audit.password_fallback')
         Throttle = pool.get('early_access.audit.throttle')
         chains = settings.chains()
         # What else the clients send, such as the cookie of a device
@@ -66,6 +67,8 @@ class User(metaclass=PoolMeta):
                 user_id, failed = None, method
                 break
             user_id = id_
+        if user_id and 'totp' in chain and not Fallback.admits(user_id):
+            user_id, failed = None, 'fallback'
         if failed:
             known, _, _ = cls._get_login(login)
             ids = [known] if known else []
@@ -98,6 +101,12 @@ class User(metaclass=PoolMeta):
 
     @classmethod
     def _login_password(cls, login, parameters):
+        if 'password' not in parameters and settings.demonstration():
+            raise LoginException(
+                'password',
+                gettext(
+                    'early_access_audit.msg_login_demonstration', login=login),
+                type='password')
         user_id = super()._login_password(login, parameters)
         if not user_id:
             # To take as long whether there is such a user or not

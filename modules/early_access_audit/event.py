@@ -1,17 +1,20 @@
 # This file is part of Early Access.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+from collections import defaultdict
+
 from sql import Cast, Flavor, Literal, Table
 from sql.operators import BinaryOperator
 
 from trytond import backend
 from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.pool import Pool
+from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
 from . import guard, spool
 from .connection import connected
-from .traced import PATIENT_PATHS
+from .traced import paths_to_patient
 
 # The records of an event, which are many for an export
 CHUNK = 1000
@@ -62,6 +65,9 @@ class Event(ModelSQL, ModelView):
             ('session_end', "End of Session"),
             ('activation', "Activation"),
             ('access', "Access"),
+            ('break_glass', "Emergency Access"),
+            ('suspension', "Suspension"),
+            ('leaver', "Leaver"),
             ], "Action", required=True, readonly=True, sort=False,
         help="'Open' is the reading of sealed data by a report, a wizard or "
         "a job of the server.")
@@ -81,6 +87,9 @@ class Event(ModelSQL, ModelView):
     patient = fields.Function(
         fields.Many2One('early_access.patient', "Patient"),
         'get_patient', searcher='search_patient')
+    patient_codes = fields.Function(
+        fields.Text("Patients"), 'get_patient_codes',
+        searcher='search_patient_codes')
 
     # In the order in which they are stored
     _columns = [
@@ -151,14 +160,15 @@ class Event(ModelSQL, ModelView):
         columns = ', '.join(cls._columns)
         param = Flavor.get().param
         if backend.name == 'postgresql':
-            values = ', '.join(
-                [f"({', '.join([param] * (len(cls._columns) + 2))})"]
-                * len(rows))
             epoch = cls._epoch(cursor)
-            cursor.execute(
-                f'INSERT INTO {cls._table} ({columns}, record_ids, epoch) '
-                f'VALUES {values}',
-                [v for row in rows for v in (*row, epoch)])
+            value = f"({', '.join([param] * (len(cls._columns) + 2))})"
+            # A statement takes a limited number of parameters
+            for sub_rows in map(list, grouped_slice(rows, CHUNK)):
+                cursor.execute(
+                    f'INSERT INTO {cls._table} '
+                    f'({columns}, record_ids, epoch) VALUES '
+                    + ', '.join([value] * len(sub_rows)),
+                    [v for row in sub_rows for v in (*row, epoch)])
         else:
             values = ', '.join([param] * len(cls._columns))
             for *row, ids in rows:
@@ -264,17 +274,56 @@ class Event(ModelSQL, ModelView):
 
     @classmethod
     def search_patient(cls, name, clause):
-        """The events on a patient and on what belongs to it.
+        """The events on patients and on what belongs to them.
 
-        The operator is '=' or 'in', and the value one or several ids.
+        A patient that does not exist any more is found by its id.
         """
-        _, operator, value = clause
-        if operator not in {'=', 'in'}:
-            raise NotImplementedError(operator)
-        patients = value if operator == 'in' else [value]
+        Patient = Pool().get('early_access.patient')
+        name, operator, value, *_ = clause
+        _, _, target = name.partition('.')
+        if operator == '=' and not target:
+            return cls._of_patients([value])
+        with without_check_access():
+            return cls._of_patients([p.id for p in Patient.search(
+                        [(target or 'id', operator, value)], order=[])])
+
+    @classmethod
+    @without_check_access
+    def get_patient_codes(cls, events, name):
+        "The codes, which whoever reads the trail sees without the patients."
+        Patient = Pool().get('early_access.patient')
+        records = cls.record_ids(events)
+        of_model = defaultdict(set)
+        paths = paths_to_patient()
+        for event in events:
+            if event.model in paths:
+                of_model[event.model].update(records[event.id])
+        patients = {
+            model: cls.patients_of(model, ids)
+            for model, ids in of_model.items()}
+        names = {
+            p.id: p.rec_name for p in Patient.browse(list({
+                        i for ids in patients.values()
+                        for i in ids.values() if i}))}
+        result = {}
+        for event in events:
+            ids = patients.get(event.model, {})
+            found = {names.get(ids.get(r)) for r in records[event.id]}
+            result[event.id] = ', '.join(sorted(filter(None, found)))
+        return result
+
+    @classmethod
+    @without_check_access
+    def search_patient_codes(cls, name, clause):
+        Patient = Pool().get('early_access.patient')
+        return cls._of_patients([p.id for p in Patient.search(
+                    [('rec_name', *clause[1:])], order=[])])
+
+    @classmethod
+    def _of_patients(cls, patients):
         domain = ['OR']
         with without_check_access():
-            for model, path in PATIENT_PATHS.items():
+            for model, path in paths_to_patient().items():
                 Model = Pool().get(model)
                 ids = [r.id for r in Model.search(
                         [(path, 'in', patients)], order=[])]
@@ -284,6 +333,32 @@ class Event(ModelSQL, ModelView):
                             ('id', 'in', cls._of_records(ids)),
                             ])
         return domain if len(domain) > 1 else [('id', '=', None)]
+
+    @staticmethod
+    def patients_of(model, records):
+        """Return the patient by id of record, of those that still exist.
+
+        :param model: one of those that lead to a patient.
+        :param records: the ids of its records.
+        """
+        Model = Pool().get(model)
+        table = from_ = Model.__table__()
+        id_ = table.id
+        *links, name = paths_to_patient()[model].split('.')
+        for link in links:
+            Model = Model._fields[link].get_target()
+            target = Model.__table__()
+            from_ = from_.join(
+                target, condition=getattr(table, link) == target.id)
+            table = target
+        cursor = Transaction().connection.cursor()
+        patients = {}
+        for ids in grouped_slice(list(records), CHUNK):
+            cursor.execute(*from_.select(
+                    id_, getattr(table, name),
+                    where=fields.SQL_OPERATORS['in'](id_, list(ids))))
+            patients.update(cursor)
+        return patients
 
     @classmethod
     def _of_records(cls, ids):

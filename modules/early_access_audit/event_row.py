@@ -21,6 +21,8 @@ from .event import RECORDS, TABLE, Event
 MAXIMUM = 2 ** 63 - 1
 COLUMNS = ['id', *Event._columns]
 BATCH = 1000
+# One encoder for all the rows
+encode = json.JSONEncoder(separators=(',', ':')).encode
 
 
 class Window(NamedTuple):
@@ -43,9 +45,8 @@ def event_bytes(row):
     then of the ids of the records. The time is in ISO 8601 with microseconds.
     """
     id_, at, *values = row
-    return json.dumps(
-        [id_, at.isoformat(timespec='microseconds'), *values],
-        separators=(',', ':')).encode()
+    return encode(
+        [id_, at.isoformat(timespec='microseconds'), *values]).encode()
 
 
 def limit_of(cursor):
@@ -119,7 +120,7 @@ def _last(window):
     "Return the position of the last event of the window."
     if backend.name == 'postgresql':
         return _execute(
-            f'SELECT x::text::bigint FROM {TABLE} '
+            f'SELECT e.x::text::bigint AS position FROM {TABLE} AS e '
             'WHERE epoch = %s AND x >= %s::text::xid8 '
             'AND x < %s::text::xid8 '
             'ORDER BY epoch DESC, x DESC LIMIT 1', window).fetchone()[0]
@@ -132,7 +133,9 @@ def _nth(window, number):
     "Return the position of the event of the window at a number, or None."
     if backend.name == 'postgresql':
         row = _execute(
-            f'SELECT x::text::bigint FROM {TABLE} '
+            # Without a name of its own it would be what is ordered by, and
+            # not the column of the index
+            f'SELECT e.x::text::bigint AS position FROM {TABLE} AS e '
             'WHERE epoch = %s AND x >= %s::text::xid8 '
             'AND x < %s::text::xid8 '
             'ORDER BY epoch, x, id LIMIT 1 OFFSET %s',

@@ -13,7 +13,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.res.user import PasswordError
 from trytond.transaction import Transaction, without_check_access
 
-from . import settings
+from . import notice, settings
 from .exceptions import PasswordAccessError
 
 # What the calculator of the CNIL counts as other characters
@@ -83,6 +83,22 @@ class User(metaclass=PoolMeta):
             if chosen:
                 raise PasswordAccessError(
                     gettext('early_access_audit.msg_password_set'))
+
+    @classmethod
+    def set_password(cls, users, name, value):
+        """Set the password, and tell the users that theirs was replaced.
+
+        Who did not ask for it learns that another did (CNIL 2022-100).
+        """
+        replaced = []
+        if value != UNCHANGED and not settings.demonstration():
+            replaced = [
+                u for u in users
+                # The hash is not read from the record
+                if cls._get_login(u.login)[1]]
+        super().set_password(users, name, value)
+        for user in replaced:
+            notice.send('early_access.audit.password_changed', user, [user])
 
     @classmethod
     def validate_password(cls, password, users):
@@ -164,3 +180,8 @@ class OldPassword(ModelSQL):
         return any(
             User.check_password(password, o.password_hash)[0]
             for o in cls.search([('user', '=', user)]))
+
+
+class PasswordNotice(notice.Notice):
+    "The e-mail that tells a user of a new password"
+    __name__ = 'early_access.audit.password_changed'

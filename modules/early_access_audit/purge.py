@@ -15,6 +15,7 @@ from trytond.transaction import Transaction
 
 from . import guard
 from .event_row import delete_events
+from .forward import forwarded
 from .signing_key import SigningKey, configured_path
 
 MINIMUM, MAXIMUM = 180, 365
@@ -49,17 +50,23 @@ def purge(database, key=None, today=None):
     if key is None:
         key = SigningKey(configured_path())
     with Transaction(new=True).start(database, 0):
-        _declare(key, before)
+        _declare(key, before, forwarded(database))
     number = 0
     while deleted := _delete(database):
         number += deleted
     return number
 
 
-def _declare(key, before):
-    "Seal up to which seal the events are purged, unless it is already."
+def _declare(key, before, limit):
+    """Seal up to which seal the events are purged, unless it is already.
+
+    :param limit: the last seal that the central log has, or None without one.
+    """
     Seal = Pool().get('early_access.audit.seal')
-    last = Seal.last(('kind', '=', 'events'), ('at', '<', before))
+    domain = [('kind', '=', 'events'), ('at', '<', before)]
+    if limit is not None:
+        domain.append(('number', '<=', limit))
+    last = Seal.last(*domain)
     if last and last.number > Seal.purged():
         Seal.append(key, {'kind': 'purge', 'purged': last.number})
 

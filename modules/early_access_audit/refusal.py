@@ -11,7 +11,7 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from . import request as requests
-from .trail import Trail
+from .trail import Trail, known
 
 REFUSALS = {
     HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN,
@@ -42,11 +42,11 @@ def store_refusal(request, error):
         if error.code not in REFUSALS:
             return
         action = 'refused'
-    model, ids = asked(request)
     with Transaction().start(
             database_name, requests.user_of(request) or 0, readonly=True,
             context={'_request': request.context}):
-        Trail.current().add(action, model, ids, reason=kind(error))
+        Trail.current().add(
+            action, *known(*asked(request)), reason=kind(error))
 
 
 def kind(error):
@@ -56,16 +56,10 @@ def kind(error):
 
 
 def asked(request):
-    "Return the name of the model and the ids that a request is about."
+    "Return the model and the ids that a request names, if any."
     view_args = request.view_args or {}
     method, params = requests.rpc_of(request)
     if method:
         parts = method.split('.')
-        return '.'.join(parts[1:-1]), _ids(params[0] if params else None)
-    return view_args.get('name'), _ids(view_args.get('id'))
-
-
-def _ids(value):
-    values = value if isinstance(value, list) else [value]
-    return [
-        v for v in values if isinstance(v, int) and not isinstance(v, bool)]
+        return '.'.join(parts[1:-1]), params[0] if params else None
+    return view_args.get('name'), view_args.get('id')

@@ -3,6 +3,7 @@
 "The request that the server answers."
 
 import hashlib
+import re
 from contextvars import ContextVar
 from functools import wraps
 
@@ -10,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from trytond.wsgi import app
 
+METHOD = re.compile(r'[a-zA-Z0-9_.-]{1,200}')
 current = ContextVar('early_access_request', default=None)
 
 
@@ -51,7 +53,8 @@ def method_of(request):
     """
     method, _ = rpc_of(request)
     if method:
-        return method
+        # The client may send anything
+        return method if METHOD.fullmatch(method) else None
     adapter = app.url_map.bind_to_environ(request.environ)
     try:
         rule, _ = adapter.match(return_rule=True)

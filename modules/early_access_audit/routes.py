@@ -3,7 +3,7 @@
 
 from trytond.wsgi import app
 
-from . import activation_page  # noqa: F401
+from . import activation_page, openid_routes  # noqa: F401
 from .refusal import store_refusal
 from .request import observe
 

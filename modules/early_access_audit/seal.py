@@ -25,6 +25,7 @@ from trytond.transaction import Transaction, without_check_access
 
 from . import guard, merkle
 from .event_row import Window, events_of, next_window
+from .forward import forward_all
 from .purge import purge
 from .sealing import seal_all
 from .statement import canonical, columns
@@ -163,6 +164,11 @@ class Seal(ModelSQL, ModelView):
     def seal_all(cls):
         "Seal what is over, called by a cron."
         seal_all(Transaction().database.name)
+
+    @classmethod
+    def forward_all(cls):
+        "Forward what is sealed to the central log, called by a cron."
+        forward_all(Transaction().database.name)
 
     @classmethod
     def purge_all(cls):

@@ -14,8 +14,6 @@ from .trail import Trail
 
 # How often the last use of a session is written, in seconds
 INTERVAL = 60
-# More than the longest request
-MARGIN = dt.timedelta(hours=1)
 
 
 def idle_time():
@@ -46,18 +44,17 @@ class Session(metaclass=PoolMeta):
         ended meanwhile. Tryton knows an idle time for the client alone, and
         would read all the sessions of the user at each request.
         """
-        pool = Pool()
-        User = pool.get('res.user')
-        User.follow_roles(user, since=(
-                dt.datetime.now() - idle_time() - MARGIN))
-        with ending('idle'):
-            cls.delete(cls.search([
-                        ('create_uid', '=', user),
-                        cls._idle_domain(),
-                        ]))
+        Pool().get('res.user').follow_roles(user)
         with ending('max_age'):
-            return super().check(
+            result = super().check(
                 user, key, domain=[('key', '=', key), domain or []])
+        # What was read to find the session
+        last = cls._session_reset_cache.get(key)
+        if result and last and last < dt.datetime.now() - idle_time():
+            with ending('idle'):
+                cls.delete(cls.search([('key', '=', key)]))
+            return False
+        return result
 
     @classmethod
     def check_timeout(cls, user, key, domain=None):
@@ -131,8 +128,8 @@ class SessionLine(ModelSQL, ModelView):
 
     user = fields.Many2One('res.user', "User", readonly=True)
     address = fields.Char("Address", readonly=True)
-    begun = fields.Timestamp("Begun (UTC)", readonly=True)
-    last_use = fields.Timestamp("Last Use (UTC)", readonly=True)
+    begun = fields.Timestamp("Begun", readonly=True)
+    last_use = fields.Timestamp("Last Use", readonly=True)
 
     @classmethod
     def __setup__(cls):
@@ -188,31 +185,6 @@ class User(metaclass=PoolMeta):
         reason = 'password' if 'password' in (field_names or ()) else 'active'
         with ending(reason):
             super().on_modification(mode, users, field_names=field_names)
-
-    @classmethod
-    @without_check_access
-    def follow_roles(cls, user, since=None):
-        """Give and take the groups of the roles that began or ended.
-
-        The cron that does it runs once a day.
-
-        :param user: the id of the user.
-        :param since: when the groups were right.
-        """
-        UserRole = Pool().get('res.user.role')
-        if since:
-            now = dt.datetime.now()
-            if not UserRole.search([
-                        ('user', '=', user),
-                        ['OR',
-                            [('to_date', '>', since), ('to_date', '<=', now)],
-                            [('from_date', '>', since),
-                                ('from_date', '<=', now)],
-                            ],
-                        ], limit=1, order=[]):
-                return
-        with Transaction().set_user(0):
-            cls.sync_roles([cls(user)])
 
 
 class UserGroup(metaclass=PoolMeta):

@@ -8,6 +8,8 @@ import sys
 import trytond.config as config
 from trytond.modules.early_access.volume import is_server
 
+from . import openid_settings
+
 # What may let a user in: two factors (CNIL 2022-107, SEC-AUT-2), or the key of
 # a machine, which has an owner, an end and a network
 STRONG = frozenset({('password', 'totp'), ('key',)})
@@ -53,6 +55,6 @@ def check_or_exit():
     Models are set up in threads, where an exception would leave the server
     running. 3 is the status on which gunicorn gives up.
     """
-    if is_server() and (reason := problem()):
+    if is_server() and (reason := problem() or openid_settings.problem()):
         print(f"early_access_audit: {reason}", file=sys.stderr, flush=True)
         os._exit(3)

@@ -12,7 +12,7 @@ import fcntl
 import json
 import logging
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import trytond.config as config
 
@@ -44,6 +44,8 @@ def wait(database_name, author, entries):
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with open(fd, 'w') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        # What a killed server has cut must not take the next line with it
+        file.write('\n')
         for at, *values in entries:
             file.write(json.dumps([list(author), at.isoformat(), *values]))
             file.write('\n')
@@ -67,10 +69,12 @@ def waiting(database_name):
     with open(path, 'r+') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         rows = []
-        for line in file:
-            # The last line of a killed server may be cut
-            with suppress(ValueError):
+        for line in filter(str.strip, file):
+            try:
                 author, at, *values = json.loads(line)
-                rows.append((author, (dt.datetime.fromisoformat(at), *values)))
+            except ValueError:
+                logger.error("A line of '%s' is cut, and left out.", path)
+                continue
+            rows.append((author, (dt.datetime.fromisoformat(at), *values)))
         yield rows
         file.truncate(0)

@@ -11,7 +11,7 @@ import trytond.config as config
 from trytond import backend
 from trytond.exceptions import RateLimitException
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
-from trytond.pyson import Eval
+from trytond.pyson import Eval, If
 from trytond.tools import sqlite_apply_types
 from trytond.transaction import Transaction
 
@@ -80,6 +80,7 @@ class Throttle(ModelSQL, ModelView):
             ('network', "Network"),
             ('activation', "Activation from a Network"),
             ('reset', "Reset from a Network"),
+            ('openid', "Sign-in from a Network"),
             ], "Kind", required=True, readonly=True, sort=False)
     login = fields.Char("Login", readonly=True, strip=False)
     network = fields.Char("Network", readonly=True)
@@ -111,6 +112,12 @@ class Throttle(ModelSQL, ModelView):
         cls.__rpc__ = {
             n: r for n, r in cls.__rpc__.items()
             if n not in {'create', 'write', 'delete', 'copy', 'import_data'}}
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual', If(Eval('blocked', False), 'warning', '')),
+            ]
 
     @classmethod
     def get_blocked(cls, throttles, name):
@@ -149,6 +156,8 @@ class Throttle(ModelSQL, ModelView):
                 number('early_access', 'activation_max_attempt', 30), HOUR),
             'reset': Rule(
                 number('early_access', 'activation_max_attempt', 30), HOUR),
+            'openid': Rule(
+                number('session', 'max_attempt_ip_network', 300), HOUR),
             }
 
     # Counting

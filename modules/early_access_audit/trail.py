@@ -9,21 +9,24 @@ so does the request.
 """
 
 import datetime as dt
+from collections import defaultdict
 from contextlib import nullcontext
 from typing import NamedTuple
 
 from trytond import backend
 from trytond.model import ModelStorage, dualmethod
 from trytond.pool import Pool
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 from . import request as requests
 from . import spool
 from .connection import connected, savepoint
-from .traced import READ, UNCHANGED
+from .traced import is_changed, is_read
 
 # The records after which events are stored at once, not to fill the memory
 LIMIT = 10_000
+# The greatest id that is stored
+MAXIMUM = 2 ** 63 - 1
 # What both drivers raise
 DatabaseError = backend.DatabaseOperationalError.__base__
 # What is undone with the transaction
@@ -232,6 +235,25 @@ class Trail:
             k: v for k, v in pending.items() if k[0] not in CHANGES}
 
 
+def known(model, ids):
+    """Return a model and ids that a client names, as far as they can be.
+
+    What else it sends in their place may be a value, or not be stored.
+
+    :returns: the name of a model or None, and a list of integers.
+    """
+    try:
+        Pool().get(model)
+    except (KeyError, TypeError):
+        model = None
+    if not isinstance(ids, (list, tuple)):
+        ids = [ids]
+    return model, [
+        i for i in ids
+        if isinstance(i, int) and not isinstance(i, bool)
+        and 0 < i < MAXIMUM]
+
+
 def domain_names(domain):
     "Return the names of the fields of a domain."
     names = set()
@@ -251,15 +273,14 @@ class TrailMixin(ModelStorage):
 
     @classmethod
     def _is_read(cls):
-        return cls.__name__ in READ and Transaction().check_access
+        return is_read(cls) and Transaction().check_access
 
     @classmethod
     def _is_changed(cls):
-        name = cls.__name__
-        if name in UNCHANGED:
+        if not is_changed(cls):
             return False
         # What the server itself does is told where it is about persons
-        return Transaction().user or name in READ
+        return Transaction().user or is_read(cls)
 
     @classmethod
     def read(cls, ids, fields_names):
@@ -272,9 +293,11 @@ class TrailMixin(ModelStorage):
     def search(
             cls, domain, offset=0, limit=None, order=None, count=False,
             query=False):
+        # A singleton knows no query
+        options = {'query': query} if query else {}
         result = super().search(
             domain, offset=offset, limit=limit, order=order, count=count,
-            query=query)
+            **options)
         if not query and cls._is_read():
             Trail.current().add(
                 'count' if count else 'search', cls.__name__,
@@ -285,11 +308,33 @@ class TrailMixin(ModelStorage):
     @classmethod
     def export_data(cls, records, fields_names, header=False):
         rows = super().export_data(records, fields_names, header=header)
-        if cls._is_read():
-            Trail.current().add(
-                'export', cls.__name__, [r.id for r in records],
-                fields_names)
+        if Transaction().check_access:
+            with without_check_access():
+                cls._trail_export(records, fields_names)
         return rows
+
+    @classmethod
+    def _trail_export(cls, records, names):
+        "Tell what is exported of records, and of those that paths lead to."
+        if is_read(cls):
+            Trail.current().add(
+                'export', cls.__name__, [r.id for r in records], names)
+        paths = defaultdict(list)
+        for name in names:
+            name, _, rest = name.partition('/')
+            if rest:
+                paths[name].append(rest)
+        for name, names in paths.items():
+            targets = defaultdict(set)
+            for record in records:
+                values = getattr(record, name)
+                if not isinstance(values, (list, tuple)):
+                    values = [values]
+                for value in values:
+                    if isinstance(value, ModelStorage):
+                        targets[value.__class__].add(value)
+            for Target, values in targets.items():
+                Target._trail_export(values, names)
 
     @classmethod
     def create(cls, vlist):
@@ -342,7 +387,7 @@ class ReportTrailMixin:
         result = super().execute(ids, data)
         if Transaction().user:
             Trail.current().add(
-                'report', (data or {}).get('model'), ids,
+                'report', *known((data or {}).get('model'), ids),
                 target=cls.__name__)
         return result
 
@@ -358,7 +403,7 @@ class WizardTrailMixin:
         if transaction.user:
             context = transaction.context
             Trail.current().add(
-                'wizard', context.get('active_model'),
-                context.get('active_ids') or (),
+                'wizard', *known(
+                    context.get('active_model'), context.get('active_ids')),
                 target=f'{cls.__name__}:{state_name}')
         return result

@@ -70,7 +70,7 @@ class Verification:
             previous = seal
             self.seals += 1
         if self.anchor and self.last is None:
-            yield from self._check_end(number)
+            yield from self.check_end(number)
 
     def _previous(self, number):
         Seal = Pool().get('early_access.audit.seal')
@@ -158,7 +158,8 @@ class Verification:
                 seal.number, 'changed',
                 f"one or more of its {count} events were changed or moved")
 
-    def _check_end(self, number):
+    def check_end(self, number):
+        "Yield what is wrong with the seal that ends the chain."
         Seal = Pool().get('early_access.audit.seal')
         if self.anchor.number > number:
             yield Damage(

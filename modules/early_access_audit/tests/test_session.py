@@ -126,6 +126,7 @@ class SessionTestCase(TestCase):
         now = dt.datetime.now()
         user = create_user(roles=[('create', [{
                             'role': role.id,
+                            'reason': "Test",
                             'from_date': now - dt.timedelta(days=1),
                             'to_date': now + dt.timedelta(days=1),
                             }])])
@@ -137,6 +138,7 @@ class SessionTestCase(TestCase):
                 [table.to_date], [now - dt.timedelta(seconds=2)],
                 where=table.user == user.id))
         Transaction().cache.clear()
+        pool.get('res.user').forget_roles()
         self.assertFalse(self.check(user, session))
         self.assertTrue(ended(session))
         self.assertFalse(pool.get('res.user')(user.id).groups)

@@ -4,18 +4,18 @@
 from contextlib import nullcontext
 
 from trytond import backend
-from trytond.modules.early_access.tests.tools import (
-    ProgrammeTestCase, acting, rpc)
+from trytond.modules.early_access.tests.tools import acting, rpc
 from trytond.modules.early_access_audit import trail
 from trytond.modules.early_access_audit.trail import Trail, domain_names
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
+from .tools import InventedTestCase
 
-class TrailTestCase(ProgrammeTestCase):
+
+class TrailTestCase(InventedTestCase):
     "Test what the trail of a transaction keeps until it is stored"
-    module = 'early_access_audit'
 
     def events(self):
         "What is not stored yet, settled."

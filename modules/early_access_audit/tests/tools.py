@@ -5,6 +5,7 @@ import uuid
 from contextlib import contextmanager
 
 import trytond.config as config
+from trytond.modules.early_access.tests.tools import ProgrammeTestCase
 from trytond.pool import Pool
 
 # Strong enough for everybody
@@ -43,3 +44,13 @@ def create_user(password=PASSWORD, **values):
                 **values,
                 }])
     return user
+
+
+class InventedTestCase(ProgrammeTestCase):
+    "A running programme of invented data, which need no charter."
+    module = 'early_access_audit'
+
+    @classmethod
+    def setUpClass(cls):
+        cls.enterClassContext(configured(early_access__demonstration='True'))
+        super().setUpClass()
