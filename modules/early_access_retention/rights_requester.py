@@ -1,0 +1,108 @@
+# This file is part of Early Access.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+from dateutil.relativedelta import relativedelta
+
+from trytond.i18n import gettext
+from trytond.model import Index, ModelSQL, ModelView, Unique, fields
+from trytond.pool import Pool
+from trytond.tools import grouped_slice
+from trytond.transaction import without_check_access
+
+from trytond.modules.early_access.identifiers import find_nir
+from trytond.modules.early_access.exceptions import NationalNumberError
+from trytond.modules.early_access.sealed import Sealed, SealedMixin
+
+from .exceptions import RightsAccessError
+from .rights_clock import OPEN_STATES
+
+
+class Requester(SealedMixin, ModelSQL, ModelView):
+    """The name and the contact of who makes a request, to be answered.
+
+    They live apart from the patient, under a key of their own, for the rights
+    officer only, and are removed some time after the request is closed.
+    """
+    __name__ = 'early_access.rights.requester'
+    _rec_name = 'rec_name'
+    _tells_of = 'person'
+    _concerns_patient = True
+
+    request = fields.Many2One(
+        'early_access.rights.request', "Request", required=True,
+        readonly=True, ondelete='CASCADE')
+    company = fields.Function(
+        fields.Many2One('company.company', "Company"), 'get_company',
+        searcher='search_company')
+    name = Sealed(fields.Char("Name", required=True))
+    address = Sealed(fields.Text("Address"))
+    email = Sealed(fields.Char("E-mail"))
+    phone = Sealed(fields.Char("Phone"))
+
+    _sealed_keys = ('request',)
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('request_unique', Unique(t, t.request),
+                'early_access_retention.msg_requester_unique'),
+            ]
+        cls._sql_indexes.add(Index(t, (t.request, Index.Range())))
+
+    @classmethod
+    def get_company(cls, requesters, name):
+        return {r.id: r.request.company.id for r in requesters}
+
+    @classmethod
+    def search_company(cls, name, clause):
+        return [('request.' + clause[0], *clause[1:])]
+
+    def get_rec_name(self, name):
+        return self.request.rec_name
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('request.' + clause[0], *clause[1:])]
+
+    @classmethod
+    def validate_fields(cls, requesters, field_names):
+        super().validate_fields(requesters, field_names)
+        for requester in requesters:
+            for name in ['name', 'address', 'email', 'phone']:
+                if find_nir(getattr(requester, name) or ''):
+                    raise NationalNumberError(gettext(
+                            'early_access.msg_national_number',
+                            **cls.__names__(name)))
+
+    @classmethod
+    def check_modification(cls, mode, requesters, values=None, external=False):
+        super().check_modification(
+            mode, requesters, values=values, external=external)
+        if not external:
+            return
+        for requester in requesters:
+            if requester.request.state not in OPEN_STATES:
+                raise RightsAccessError(gettext(
+                        'early_access_retention.msg_rights_closed',
+                        request=requester.request.rec_name))
+
+    @classmethod
+    @without_check_access
+    def remove(cls):
+        """Remove those of the requests that are closed, called by a cron.
+
+        Their keys go with them.
+        """
+        pool = Pool()
+        Configuration = pool.get('early_access.rights.configuration')
+        Request = pool.get('early_access.rights.request')
+        before = Request._today() - relativedelta(
+            days=Configuration(1).requester_days)
+        requesters = cls.search([
+                ('request.state', 'not in', OPEN_STATES),
+                ('request.closed_on', '<=', before),
+                ], order=[('id', 'ASC')], limit=1000)
+        for sub_requesters in grouped_slice(requesters, 100):
+            cls.delete(list(sub_requesters))
