@@ -6,18 +6,21 @@ PYTHON ?= python3
 # The port that the demo listens on
 PORT ?= 8000
 
-export PORT DATABASE_URI POSTGRESQL_URI ONLY CI CHROMIUM
+export PORT MFA LOGIN DATABASE_URI POSTGRESQL_URI ONLY CI CHROMIUM
 
 # setuptools warns about what an editable installation is
 pip = PYTHONWARNINGS=ignore .venv/bin/python -m pip install --quiet \
 	--disable-pip-version-check
 
-.PHONY: help demo test bench lint clean
+.PHONY: help demo code test bench lint clean
 
 help:
 	@echo "make demo   serve a demonstration on http://localhost:$(PORT)"
 	@echo "            PORT=8000           listen on another port"
 	@echo "            DATABASE_URI=...    use the server at postgresql://..."
+	@echo "            MFA=1               ask a code after the password"
+	@echo "make code   print the code of a user of the demonstration"
+	@echo "            LOGIN=name          its login"
 	@echo "make test   run all the tests"
 	@echo "            ONLY=pattern        run those whose name matches"
 	@echo "            POSTGRESQL_URI=...  use the server at postgresql://..."
@@ -31,7 +34,10 @@ help:
 demo: .venv/.demo var/sao/custom.css
 	@.venv/bin/python scripts/demo.py
 
-test: .venv/.test var/sao/custom.css
+code: .venv/.demo
+	@.venv/bin/python scripts/demo_code.py
+
+test: .venv/.test var/sao/custom.css var/provider/package-lock.json
 	@.venv/bin/python scripts/test.py
 
 bench: .venv/.test
@@ -61,6 +67,10 @@ var/sao: | .venv/.created
 
 var/sao/custom.css: client/custom.css | var/sao
 	@cp $< $@
+
+var/provider/package-lock.json: tests/provider/package-lock.json | .venv/.created
+	@.venv/bin/python scripts/fetch_provider.py
+	@touch $@
 
 clean:
 	@test ! -x .venv/bin/python || .venv/bin/python scripts/test.py --clean

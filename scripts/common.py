@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 TOP = pathlib.Path(__file__).resolve().parent.parent
 VAR = TOP / 'var'
 CLIENT = VAR / 'sao'
+PROVIDER = VAR / 'provider'
 # Not resolved, because the interpreter of .venv is a link out of it
 BIN = pathlib.Path(sys.executable).parent
 
@@ -92,6 +93,8 @@ class SQLite:
         with self.connect(source) as connection:
             # The file alone is moved, so nothing may stay in its log
             connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+        # The log of one that was deleted would spoil it
+        self.drop(target)
         os.replace(self._path(source), self._path(target))
         self.drop(source)
 

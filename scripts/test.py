@@ -195,6 +195,12 @@ def share_cache():
     return locks
 
 
+def drop_database():
+    "Leave nothing to the next unit, which may be of another module."
+    from trytond.tests import test_tryton
+    test_tryton.drop_db()
+
+
 def work():
     "Run the units whose descriptions come on the standard input."
     # What the tests print goes to the log
@@ -208,6 +214,8 @@ def work():
                 locks = share_cache()
             result = run_unit(**unit)
             answer = {'counts': result.counts, 'problems': result.problems}
+            if locks is not None:
+                drop_database()
         except Exception:
             answer = failed(unit['module'], traceback.format_exc())
         if locks:

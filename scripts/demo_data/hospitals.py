@@ -141,7 +141,8 @@ def load(demo):
             (login, f'{first_name} {surname}', PROFILES[kind(login)],
                 # Those with a number in their login work in French
                 'fr' if login[-1].isdigit() else 'en')
-            for surname, first_name, login, _ in PROFESSIONALS if login])
+            for surname, first_name, login, _ in PROFESSIONALS if login],
+        "Letter of the establishment")
     create_professionals(
         demo, parties, services, specialties, persons, users)
 

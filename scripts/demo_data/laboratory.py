@@ -2,6 +2,10 @@
 # this repository contains the full copyright notices and license terms.
 "The laboratory: its company and one user for each of its profiles."
 
+import datetime as dt
+
+from dateutil.relativedelta import relativedelta
+
 NAME = "DEMOLAB"
 
 # Login, name and profile (the group of the module without "group_")
@@ -30,7 +34,8 @@ def exists(demo):
 
 def load(demo):
     create_company(demo)
-    create_users(demo, [(*user, 'en') for user in USERS])
+    create_users(
+        demo, [(*user, 'en') for user in USERS], "Post in the laboratory")
     delegate(demo)
 
 
@@ -74,10 +79,11 @@ def fill_address(session, address, street, city):
     address.country = countries[0]
 
 
-def create_users(demo, users):
+def create_users(demo, users, reason):
     """Create users of the laboratory or of the hospitals.
 
     :param users: the login, name, profile and language of each.
+    :param reason: why they have the role of their profile.
     :returns: the users by login.
     """
     admin = demo.sessions['admin']
@@ -92,15 +98,34 @@ def create_users(demo, users):
                 'password': demo.password,
                 'companies': [('add', [company.id])],
                 'company': company.id,
-                'groups': [('add', [profile_group(admin, profile).id])],
                 'language': languages[language],
-                } for login, name, profile, language in users])
-    return {user[0]: record for user, record in zip(users, records)}
+                } for login, name, _, language in users])
+    by_login = {user[0]: record for user, record in zip(users, records)}
+    admin.create('res.user.role', [
+            role_values(demo, by_login[login], profile, number, reason)
+            for number, (login, _, profile, _) in enumerate(users)])
+    return by_login
 
 
-def profile_group(session, profile):
-    "Return the group of the users who have a profile."
-    return session.data('res.group', 'early_access', f'group_{profile}')
+def role_values(demo, user, profile, number, reason):
+    """Return the values of the role of a profile, given for a year.
+
+    The roles began one after the other, and the one of the referent of the
+    establishments has to be given again soon.
+    """
+    admin = demo.sessions['admin']
+    begin = demo.ago(months=6, days=number % 60)
+    end = begin + relativedelta(years=1)
+    if profile == 'establishment_referent':
+        end = demo.ago(days=-20)
+    return {
+        'user': user.id,
+        'role': admin.data(
+            'res.role', 'early_access_audit', f'role_{profile}').id,
+        'from_date': dt.datetime.combine(begin, dt.time()),
+        'to_date': dt.datetime.combine(end, dt.time()),
+        'reason': reason,
+        }
 
 
 def delegate(demo):
@@ -115,3 +140,23 @@ def delegate(demo):
         user=user,
         from_date=demo.ago(months=1),
         to_date=demo.ago(months=-2)).save()
+
+
+def review_accesses(demo):
+    """Open the yearly review of the accesses, and decide a part of it.
+
+    The referent keeps the first role and asks to change the second one.
+    """
+    security = demo.sessions['security']
+    review = security.model('early_access.audit.access_review')(
+        due_date=demo.ago(days=-30))
+    review.save()
+    review.click('open_')
+    referent = demo.sessions['referent']
+    lines = referent.model('early_access.audit.access_review.line').find([])
+    referent.click(lines[:1], 'keep')
+    decide = referent.wizard(
+        'early_access.audit.access_review.decide', lines[1:2])
+    decide.form.decision = 'change'
+    decide.form.reason = 'post'
+    decide.execute('decide')
