@@ -28,7 +28,7 @@ cursor = transaction.connection.cursor()
 for days in range(1, 51):
     time = dt.datetime.combine(
         dt.date.today() - dt.timedelta(days=days), dt.time(12))
-    Event.store(cursor, Author(7, 'user', None, None, None, None), [
+    Event.store(cursor, Author(1, 'admin', None, None, None, None), [
         (time, 'export', 'early_access.patient', None, None, None, [days])])
 Check.run(Check.create([{}]))
 '''
@@ -276,17 +276,19 @@ class KilledCheckTestCase(TrailDatabaseTestCase):
         before = self.progress()
         self.assertEqual(before[0], 'running')
         killed = 0
-        while killed < 4:
+        # A machine that is slow to read may see no process before its end
+        for _ in range(20):
             process = self.start(LOOK)
             while self.progress() == before and process.poll() is None:
                 time.sleep(.01)
             # Somewhere in one of the days that follow
             time.sleep(random.uniform(0, .05))
             process.kill()
-            process.communicate()
+            _, errors = process.communicate()
+            self.assertIn(process.returncode, {0, -9}, errors)
             killed += process.returncode < 0
             before = self.progress()
-            if before[0] != 'running':
+            if before[0] != 'running' or killed == 4:
                 break
         self.assertTrue(killed)
         self.complete(LOOK)
