@@ -173,6 +173,20 @@ class DataKey(ModelSQL):
             ids.update(cursor.fetchall())
         return [ids[uuid_] for uuid_, _, _ in rows]
 
+    @classmethod
+    def replace(cls, rows):
+        """Replace wrapped keys, after :meth:`_announce`.
+
+        :param rows: a list of (id, kek, wrapped).
+        """
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        for id_, kek, wrapped in rows:
+            cursor.execute(*table.update(
+                    [table.kek, table.wrapped],
+                    [kek, cls.wrapped.sql_format(wrapped)],
+                    where=table.id == id_))
+
     @dualmethod
     @without_check_access
     def destroy(cls, keys):

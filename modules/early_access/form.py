@@ -177,6 +177,9 @@ class Form(
                     (t.state, Index.Equality(cardinality='low'))),
                 Index(t, (t.parent, Index.Range())),
                 Index(
+                    t, (t.related_person, Index.Range()),
+                    where=t.related_person != Null),
+                Index(
                     t, (t.day_zero, Index.Range()),
                     where=t.handover != Null),
                 Index(

@@ -34,6 +34,7 @@ __all__ = [
 
 VERSION = 1
 KEY_SIZE = 32
+ARCHIVE_SUFFIX = '.archive'
 
 
 class KeyringError(Exception):
@@ -432,23 +433,34 @@ def read_configuration(paths):
     importlib.reload(backend)
 
 
-def configured():
-    "Return the location of the keyring in the configuration, or None"
-    return config.get('early_access', 'keyring') or None
+def configured(name='keyring'):
+    """Return the location of a keyring in the configuration, or None.
+
+    :param name: 'keyring', or 'archive_keyring' that is beside the former
+        unless the configuration tells another place.
+    """
+    location = config.get('early_access', name) or None
+    if location is None and name == 'archive_keyring':
+        location = configured()
+        if location is not None:
+            location += ARCHIVE_SUFFIX
+    return location
 
 
 _keyrings = {}
 
 
-def get_keyring():
-    """Return the keyring of the configuration.
+def get_keyring(name='keyring'):
+    """Return a keyring of the configuration.
 
     ``keyring`` of the section ``[early_access]`` is its location, and
     ``keyring_class`` the class to make of it, :class:`FileKeyring` by default.
+    ``archive_keyring`` is the one of the intermediate archive: what it wraps
+    is opened only by who has both.
 
     :raises KeyringError: if it is not configured, or its class not found.
     """
-    location = configured()
+    location = configured(name)
     if location is None:
         raise KeyringError(
             "there is no keyring: set 'keyring' in the section "

@@ -44,7 +44,8 @@ def _parser():
     commands = parser.add_subparsers(dest='command', required=True)
 
     init = commands.add_parser(
-        'init', help="create the keyring that the configuration names")
+        'init', help="create the keyring that the configuration names, and "
+        "the one of the archive")
     init.add_argument(
         '--if-missing', action='store_true',
         help="succeed if there is already a usable keyring")
@@ -133,12 +134,13 @@ def _init(options):
     if keyring_class() is not FileKeyring:
         raise KeyringError(
             "the keyring is not a file: its 'keyring_class' makes the keys")
-    if options.if_missing and os.path.exists(os.path.expanduser(path)):
-        FileKeyring(path).check()
-        return
-    FileKeyring.create(path)
-    print(f"The keyring '{path}' is created. Keep a copy of it in a safe "
-        "place, apart from the backups of the database.")
+    for path in [path, configured('archive_keyring')]:
+        if options.if_missing and os.path.exists(os.path.expanduser(path)):
+            FileKeyring(path).check()
+            continue
+        FileKeyring.create(path)
+        print(f"The keyring '{path}' is created. Keep a copy of it in a safe "
+            "place, apart from the backups of the database.")
 
 
 def _rotate(options):

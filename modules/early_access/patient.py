@@ -230,6 +230,9 @@ class Patient(
                     where=t.duplicate_index != Null),
                 Index(t, (t.authorization, Index.Range()), (
                         t.state, Index.Equality(cardinality='low'))),
+                Index(
+                    t, (t.previous, Index.Range()),
+                    where=t.previous != Null),
                 Index(t, (t.service, Index.Range())),
                 Index(t, (t.pharmacy, Index.Range())),
                 })

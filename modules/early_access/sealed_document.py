@@ -250,7 +250,20 @@ class SealedDocumentMixin(ModelStorage):
                     'early_access.msg_sealed_destroyed',
                     **cls._sealed_error(record=row['id'])))
         try:
-            cipher, key_uuid, row_uuid, sealed = cls._open_envelope(row)
+            cipher, _, row_uuid, sealed = cls._open_envelope(row)
+        except ValueError:
+            raise cls._not_authentic(row['id']) from None
+        return cls._decrypt(cipher, row_uuid, sealed, row)
+
+    @classmethod
+    def _decrypt(cls, cipher, row_uuid, sealed, row):
+        """Return the clear document of a row.
+
+        :param cipher: that of the data key.
+        :param row: the values by name of `id` and `_sealed_keys`.
+        :raises SealError: naming the record.
+        """
+        try:
             if sealed[:1] > FORMAT:
                 raise SealError(gettext(
                         'early_access.msg_sealed_version',
@@ -259,11 +272,16 @@ class SealedDocumentMixin(ModelStorage):
                 raise InvalidTag
             return decode(cipher.decrypt(
                     sealed[NONCE], sealed[CIPHERTEXT],
-                    cls._associated_data(key_uuid, row_uuid, row)).decode())
+                    cls._associated_data(
+                        sealed[KEY], row_uuid, row)).decode())
         except (InvalidTag, ValueError):
-            raise SealError(gettext(
-                    'early_access.msg_sealed_authentication',
-                    **cls._sealed_error(record=row['id']))) from None
+            raise cls._not_authentic(row['id']) from None
+
+    @classmethod
+    def _not_authentic(cls, record):
+        return SealError(gettext(
+                'early_access.msg_sealed_authentication',
+                **cls._sealed_error(record=record)))
 
     @classmethod
     def _sealed_error(cls, name=None, record=None, rec_name=None):

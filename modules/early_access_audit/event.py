@@ -68,6 +68,8 @@ class Event(ModelSQL, ModelView):
             ('break_glass', "Emergency Access"),
             ('suspension', "Suspension"),
             ('leaver', "Leaver"),
+            ('archive', "Archive"),
+            ('destroy', "Destroy"),
             ], "Action", required=True, readonly=True, sort=False,
         help="'Open' is the reading of sealed data by a report, a wizard or "
         "a job of the server.")

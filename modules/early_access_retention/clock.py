@@ -183,7 +183,7 @@ class Clock(ModelSQL, ModelView):
         Hold = Pool().get('early_access.retention.hold')
         holds = {}
         for hold in Hold.active([c.authorization for c in clocks]):
-            if not hold.patients:
+            if hold.is_whole:
                 holds.setdefault(hold.authorization.id, []).append(hold)
         return {
             c.id: holds[c.authorization.id] for c in clocks
@@ -494,3 +494,37 @@ class Clock(ModelSQL, ModelView):
         raise AccessError(gettext(
                 'early_access_retention.msg_clock_copy',
                 clock=clocks[0].rec_name))
+
+    # What is over
+
+    @classmethod
+    @without_check_access
+    def retention_to_close(cls, after, limit):
+        "Return the ids of the clocks of which the data may all be moved."
+        return sorted(
+            c.id for kind in ['archive', 'destroy'] for c in cls.due(kind)
+            if c.id > after)[:limit]
+
+    @classmethod
+    @without_check_access
+    def retention_close(cls, ids):
+        """Mark the clocks of which nothing is left to move.
+
+        :returns: how many are marked, of how many some is left, and none.
+        """
+        pool = Pool()
+        Archive = pool.get('early_access.retention.archive')
+        Patient = pool.get('early_access.patient')
+        closed = 0
+        for clock in cls.browse(ids):
+            domain = [('authorization', '=', clock.authorization.id)]
+            if Patient.search(domain, limit=1):
+                continue
+            if clock.next_kind == 'archive':
+                cls.mark([clock], 'archived')
+            elif Archive.search(domain, limit=1):
+                continue
+            else:
+                cls.mark([clock], 'destroyed')
+            closed += 1
+        return closed, len(ids) - closed, 0

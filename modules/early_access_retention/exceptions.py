@@ -95,3 +95,19 @@ class LimitationAccessError(AccessError):
 
 class FrozenDataError(AccessError):
     pass
+
+
+class PersonTableError(UserError):
+    pass
+
+
+class ArchiveError(UserError):
+    pass
+
+
+class ArchiveAccessError(AccessError):
+    pass
+
+
+class DestructionError(UserError):
+    pass

@@ -41,6 +41,13 @@ class Hold(NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
             ],
         states=_states,
         help="Leave empty for all the data of the authorization.")
+    archives = fields.Many2Many(
+        'early_access.retention.hold-early_access.retention.archive',
+        'hold', 'archive', "Archived Patients",
+        domain=[
+            ('authorization', '=', Eval('authorization', -1)),
+            ],
+        states=_states)
     ground = fields.Selection([
             ('litigation', "Litigation"),
             ('authority', "Request of an authority"),
@@ -152,6 +159,11 @@ class Hold(NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
                     'muted', '')),
             ]
 
+    @property
+    def is_whole(self):
+        "Whether it covers all the data of the authorization."
+        return not self.patients and not self.archives
+
     @classmethod
     @without_check_access
     def active(cls, authorizations):
@@ -232,6 +244,29 @@ class HoldPatient(ModelSQL):
     @classmethod
     def __setup__(cls):
         super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.add(Index(t, (t.patient, Index.Range())))
+        cls.__access__.add('hold')
+
+
+class HoldArchive(ModelSQL):
+    "Hold - Archive"
+    __name__ = 'early_access.retention.hold-early_access.retention.archive'
+
+    _tells_of = 'person'
+
+    hold = fields.Many2One(
+        'early_access.retention.hold', "Hold", required=True,
+        ondelete='CASCADE')
+    archive = fields.Many2One(
+        'early_access.retention.archive', "Archive", required=True,
+        ondelete='CASCADE')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.add(Index(t, (t.archive, Index.Range())))
         cls.__access__.add('hold')
 
 
@@ -251,11 +286,10 @@ class Patient(metaclass=PoolMeta):
         patients = cls.browse(patients)
         by_patient, by_authorization = {}, {}
         for hold in Hold.active({p.authorization for p in patients}):
-            if hold.patients:
-                by_patient.update(
-                    dict.fromkeys((p.id for p in hold.patients), hold))
-            else:
+            if hold.is_whole:
                 by_authorization[hold.authorization.id] = hold
+            by_patient.update(
+                dict.fromkeys((p.id for p in hold.patients), hold))
         result = {}
         for patient in patients:
             hold = by_authorization.get(

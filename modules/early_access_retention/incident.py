@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "The incidents that are told to an authority, and what they change."
 
-from trytond.model import fields
+from trytond.model import Index, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 from trytond.transaction import without_check_access
@@ -38,6 +38,23 @@ class Incident(metaclass=PoolMeta):
         if not self.disclosed_to:
             Recipient.refuse_without(self)
         self.disclosed_to.check_disclosure(self, 'aggregated', categories)
+
+
+class IncidentPatient(metaclass=PoolMeta):
+    __name__ = 'early_access.audit.incident.patient'
+
+    archive = fields.Many2One(
+        'early_access.retention.archive', "Archived Patient", readonly=True,
+        ondelete='SET NULL',
+        states={
+            'invisible': ~Eval('archive'),
+            })
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.add(Index(t, (t.archive, Index.Range())))
 
 
 class IncidentAuthorityReport(metaclass=PoolMeta):

@@ -439,6 +439,15 @@ class LimitationForm(ModelSQL):
     form = fields.Many2One(
         'early_access.form', "Form", required=True, ondelete='CASCADE')
 
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.update({
+                Index(t, (t.limitation, Index.Range())),
+                Index(t, (t.form, Index.Range())),
+                })
+
 
 class LimitationUse(ModelSQL, ModelView):
     """A user who reads frozen data for a while, on a ground of GDPR 18.2.

@@ -172,6 +172,9 @@ class Rectification(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
         cls._sql_indexes.update({
                 Index(t, (t.request, Index.Range())),
                 Index(t, (t.patient, Index.Range())),
+                Index(t, (t.related_person, Index.Range())),
+                Index(t, (t.form, Index.Range())),
+                Index(t, (t.correction, Index.Range())),
                 })
         cls._order = [('id', 'ASC')]
         cls._transitions.add(('draft', 'applied'))

@@ -71,8 +71,24 @@ class RightsRequest(RightsClock, ProgrammeWorkflow, ModelSQL, ModelView):
         states={
             'readonly': (Eval('state') != 'received') | ~OF_PATIENT,
             'invisible': ~OF_PATIENT,
-            'required': OF_PATIENT & (Eval('state') == 'received'),
+            'required': (
+                OF_PATIENT & (Eval('state') == 'received')
+                & ~Eval('archive')),
             })
+    archive = fields.Many2One(
+        'early_access.retention.archive', "Archived Patient",
+        ondelete='SET NULL',
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        states={
+            'readonly': (
+                (Eval('state') != 'received') | Bool(Eval('patient'))),
+            'invisible': (
+                (Eval('concerned') == 'professional')
+                | (~Eval('archive') & (Eval('state') != 'received'))),
+            },
+        help="When the data of the patient are in the intermediate archive.")
     related_person = fields.Many2One(
         'early_access.related_person', "Related Person", ondelete='SET NULL',
         domain=[
@@ -83,7 +99,7 @@ class RightsRequest(RightsClock, ProgrammeWorkflow, ModelSQL, ModelView):
             'invisible': Eval('concerned') != 'related_person',
             'required': (
                 (Eval('concerned') == 'related_person')
-                & (Eval('state') == 'received')),
+                & (Eval('state') == 'received') & ~Eval('archive')),
             })
     professional = fields.Many2One(
         'early_access.professional', "Professional", ondelete='SET NULL',
@@ -255,6 +271,8 @@ class RightsRequest(RightsClock, ProgrammeWorkflow, ModelSQL, ModelView):
                     (t.due_date, Index.Range())),
                 Index(t, (t.company, Index.Range()), (t.id, Index.Range())),
                 Index(t, (t.patient, Index.Range())),
+                Index(t, (t.related_person, Index.Range())),
+                Index(t, (t.archive, Index.Range())),
                 Index(t, (t.closed_on, Index.Range())),
                 })
         cls._order = [('urgency', 'ASC'), ('id', 'ASC')]
@@ -556,3 +574,12 @@ class RightsRequest(RightsClock, ProgrammeWorkflow, ModelSQL, ModelView):
                     ], order=[('id', 'ASC')]):
             result.setdefault(request.dossier.id, request)
         return result
+
+    @classmethod
+    def open_of_archives(cls, archives):
+        "Return an open request by id of archive, where there is one."
+        return {
+            r.archive.id: r for r in cls.search([
+                    ('state', 'in', OPEN_STATES),
+                    ('archive', 'in', [a.id for a in archives]),
+                    ])}

@@ -38,6 +38,14 @@ class Run(ModelSQL, ModelView):
             ('recompute', "Calculate the clocks"),
             ('announce', "Announce what comes due"),
             ('drafts', "Delete abandoned drafts"),
+            ('archive', "Archive what is due"),
+            ('archived', "Tell what is archived"),
+            ('prepare', "Prepare destructions"),
+            ('destroy', "Destroy what is approved"),
+            ('list', "List what is destroyed"),
+            ('certify', "Look for what is left"),
+            ('complete', "Follow the backups"),
+            ('replay', "Destroy again after a restoration"),
             ], "Job", required=True, readonly=True, sort=False)
     date = fields.Date("Date", required=True, readonly=True)
     number = fields.Integer(
@@ -98,14 +106,33 @@ class Run(ModelSQL, ModelView):
         """
         pool = Pool()
         Clock = pool.get('early_access.retention.clock')
+        Destruction = pool.get('early_access.retention.destruction')
+        Line = pool.get('early_access.retention.destruction.line')
         Patient = pool.get('early_access.patient')
         return {
+            # Before anybody looks at what a restoration brought back
+            'replay': (Line.retention_to_replay, Line.retention_replay),
             'recompute': (
                 Clock.retention_authorizations, Clock.retention_recompute),
             'announce': (
                 Clock.retention_to_announce, Clock.retention_announce),
             'drafts': (
                 Patient.retention_drafts, Patient.retention_delete_drafts),
+            'archive': (
+                Patient.retention_to_archive, Patient.retention_archive),
+            'archived': (
+                Clock.retention_to_close, Clock.retention_close),
+            'destroy': (Line.retention_to_destroy, Line.retention_destroy),
+            'list': (Line.retention_to_list, Line.retention_list),
+            'certify': (
+                Destruction.retention_to_certify,
+                Destruction.retention_certify),
+            'complete': (
+                Destruction.retention_to_complete,
+                Destruction.retention_complete),
+            'prepare': (
+                Destruction.retention_to_prepare,
+                Destruction.retention_prepare),
             }
 
     # Running

@@ -10,7 +10,6 @@ from sql import Column
 from trytond.model import ModelSQL, fields
 from trytond.model.exceptions import AccessError, AccessButtonError
 from trytond.modules.early_access.tests.tools import acting, rpc
-from trytond.modules.early_access_audit.tests.tools import InventedTestCase
 from trytond.modules.early_access_retention.exceptions import (
     ClockDateError, CorrectionError, HoldError, PolicyError, PolicyWarning)
 from trytond.pool import Pool
@@ -18,102 +17,11 @@ from trytond.report import get_email
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction, without_check_access
 
-URL = 'https://www.example.com/summary'
+from .retention_tools import URL, RetentionTestCase, ago, on
 
 
-def ago(**delta):
-    return dt.date.today() - relativedelta(**delta)
-
-
-def on(date):
-    "The context in which it is a day."
-    return Transaction().set_context(_retention_today=date)
-
-
-class ClockTestCase(InventedTestCase):
+class ClockTestCase(RetentionTestCase):
     "Test the clocks of the authorizations"
-    module = 'early_access_retention'
-
-    # What the tests are made of
-
-    @property
-    def authorization(self):
-        Authorization = Pool().get('early_access.authorization')
-        with without_check_access():
-            authorization, = Authorization.search([('code', '=', 'DMB')])
-        return authorization
-
-    @property
-    def clock(self):
-        Clock = Pool().get('early_access.retention.clock')
-        with without_check_access():
-            Clock.recompute([self.authorization])
-            clock, = Clock.search([
-                    ('authorization', '=', self.authorization.id)])
-        return clock
-
-    def publish(self, date, last=True):
-        Report = Pool().get('early_access.report')
-        report, = Report.create([{
-                    'authorization': self.authorization.id,
-                    'from_date': ago(years=9),
-                    'to_date': min(date, ago(days=20)),
-                    'data_cut_date': min(date, ago(days=20)),
-                    'transmitted_date': date,
-                    'last': last,
-                    }])
-        Report.transmit([report])
-        Report.write([Report(report.id)], {
-                'publication_date': date,
-                'publication_url': URL,
-                })
-        Report.publish([Report(report.id)])
-        return Report(report.id)
-
-    def policy(self, authorization=None, adopt=True, **values):
-        Policy = Pool().get('early_access.retention.policy')
-        policy, = Policy.create([{
-                    'company': self.authorization.company.id,
-                    'authorization': authorization,
-                    'from_date': ago(years=1),
-                    'active_months': 12,
-                    'archive_years': 20,
-                    'refused_months': 6,
-                    'never_started_months': 6,
-                    'draft_days': 30,
-                    'reason': "The fictitious protocol asks for it.",
-                    **values,
-                    }])
-        if adopt:
-            self.adopt(policy)
-        return Policy(policy.id)
-
-    def adopt(self, policy):
-        pool = Pool()
-        Policy = pool.get('early_access.retention.policy')
-        with Transaction().set_context(_skip_warnings=True):
-            Policy.adopt([policy])
-
-    def hold(self, place=True, **values):
-        Hold = Pool().get('early_access.retention.hold')
-        hold, = Hold.create([{
-                    'authorization': self.authorization.id,
-                    'ground': 'litigation',
-                    'reference': "FICT-2026-1",
-                    'from_date': ago(days=1),
-                    'until': ago(days=-100),
-                    **values,
-                    }])
-        if place:
-            Hold.place([hold])
-        return Hold(hold.id)
-
-    def end(self):
-        "Let the authorization end without marketing authorization."
-        Authorization = Pool().get('early_access.authorization')
-        Authorization.write([self.authorization], {
-                'coverage_end_date': ago(days=1)})
-        Authorization.end_coverage([self.authorization])
 
     def wizard(self, **values):
         "Return the wizard of the correction, with what is entered."
