@@ -14,6 +14,7 @@ from trytond.transaction import without_check_access
 
 from .person_tables import HISTORY, PATIENT
 
+RELATED_PERSON = 'early_access.related_person'
 # What tells nothing to who reads
 TECHNICAL = frozenset({
         'id', 'uuid', 'create_uid', 'create_date', 'write_uid', 'write_date',
@@ -29,19 +30,28 @@ ANSWERS = {
 
 def lines_of(archive):
     """Yield what an archive holds, as dictionaries of texts: concerned,
-    section, record, label and text; with the name of the model and of the
-    field, and the value as it is stored.
+    section, record, label and text; with whose it is, the number of a related
+    person, the name of the model and of the field, the id of the row and the
+    value as it is stored.
 
     The trail is told that it is opened.
     """
     with without_check_access():
-        for concerned, tables in archive.content():
+        for whose, tables in archive.content():
             reader = Reader(tables)
+            number = next((
+                    r['number'] for r in tables.get(RELATED_PERSON, [])),
+                None)
             concerned = gettext(
-                f'early_access_retention.msg_concerned_{concerned}')
+                f'early_access_retention.msg_concerned_{whose}')
             for name in reader.names():
                 for line in reader.lines(name, tables[name]):
-                    yield {'concerned': concerned, **line}
+                    yield {
+                        'whose': whose,
+                        'number': number,
+                        'concerned': concerned,
+                        **line,
+                        }
 
 
 class Reader:

@@ -57,7 +57,7 @@ class Destruction(ProgrammeWorkflow, ModelSQL, ModelView):
             ], "Concerned", required=True, readonly=True, sort=False)
     rule = fields.Selection(
         RULE_NAMES, "Rule", required=True, readonly=True, sort=False,
-        help="That of the clock on the day of the approval.")
+        help="That of the clock on the day of the preparation.")
     article = fields.Char("Article", readonly=True)
     reasoning = fields.Text("Reasoning", readonly=True)
     prepared_on = fields.Date("Prepared", required=True, readonly=True)

@@ -23,7 +23,8 @@ from trytond.i18n import gettext
 from trytond.pool import Pool
 from trytond.transaction import Transaction, without_check_access
 
-from .rights_disclosure import disclosures
+from .archive_content import lines_of
+from .rights_disclosure import disclosures, disclosures_of
 
 FORMAT, VERSION = 'early-access-rights', 1
 
@@ -44,6 +45,17 @@ PROFESSIONAL = [
     'party', 'profession', 'rpps', 'specialty', 'state', 'identity_source',
     'user']
 CORRECTION = ['reason', 'applied_at']
+# The same, of what is in the archive, by the name of the model
+ARCHIVED = {
+    'early_access.patient': {
+        *PATIENT, *PROGRAMME, *INFORMATION, 'criteria'},
+    'early_access.form': {*FORM, 'definition', 'answers', 'missing'},
+    'early_access.form.correction': {
+        *CORRECTION, 'old_answers', 'new_answers'},
+    'early_access.patient.assignment': {
+        'service', 'prescriber', 'pharmacy', 'from_date', 'to_date'},
+    'early_access.related_person': {*IDENTITY, 'link'},
+    }
 
 
 @without_check_access
@@ -63,7 +75,8 @@ def withheld(request):
     codes = []
     if request.concerned == 'patient':
         codes.append('employees')
-        if request.patient.related_persons:
+        if (request.archive and request.archive.persons > 1
+                or request.patient and request.patient.related_persons):
             codes.append('related_persons')
     elif request.concerned == 'related_person':
         codes.append('patient')
@@ -101,7 +114,10 @@ class Access:
 
     def document(self):
         request = self.request
-        sections = getattr(self, f'_{request.concerned}')(request.person)
+        if request.archive:
+            sections = self._archived(request.archive)
+        else:
+            sections = getattr(self, f'_{request.concerned}')(request.person)
         return {
             'format': FORMAT,
             'version': VERSION,
@@ -198,6 +214,39 @@ class Access:
                 self._record(None, self._values(m, ['type', 'value']))
                 for m in party.contact_mechanisms])
         yield from self._rights([('professional', '=', professional.id)])
+        yield self._law()
+
+    def _archived(self, archive):
+        """What the archive holds of the person concerned.
+
+        A related person gets nothing of the patient, nor of another related
+        person (art. 11.5).
+        """
+        request = self.request
+        sections = {}
+        for line in lines_of(archive):
+            if (line['whose'] != request.concerned
+                    or line['number'] != request.archived_number
+                    or line['field'] not in ARCHIVED.get(line['model'], ())):
+                continue
+            records = sections.setdefault(line['section'], {})
+            records.setdefault((line['id'], line['record']), []).append(
+                self._value(
+                    line['field'], line['label'], line['value'],
+                    line['text']))
+        for title, records in sections.items():
+            yield {
+                'name': 'archive',
+                'title': title,
+                'records': [
+                    self._record(record, values)
+                    for (_, record), values in records.items()],
+                }
+        yield from self._rights([('archive', '=', archive.id)])
+        if request.concerned == 'patient':
+            yield self._section('disclosures', [
+                    self._disclosure(d)
+                    for d in disclosures_of(archive)])
         yield self._law()
 
     # The sections

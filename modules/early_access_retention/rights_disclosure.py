@@ -39,14 +39,22 @@ Disclosure.__doc__ = "A date, and two texts in the language of the context."
 def disclosures(patient):
     "Return the disclosures of the data of a patient, in order."
     return sorted({
-            *_traced(patient), *_registered(patient), *_handed_over(patient)})
+            *_traced([('patient', '=', patient.id)]), *_registered(patient), *_handed_over(patient)})
 
 
-def _traced(patient):
+@without_check_access
+def disclosures_of(archive):
+    "Return the disclosures of an archive, in order: those of the trail."
+    return sorted({
+            *_traced([
+                    ('model', '=', archive.__name__),
+                    ('records', '=', str(archive.id))])})
+
+
+def _traced(domain):
     Event = Pool().get('early_access.audit.event')
     table = Event.__table__()
-    events = Event.search(
-        [('patient', '=', patient.id)], order=[], query=True)
+    events = Event.search(domain, order=[], query=True)
     cursor = Transaction().connection.cursor()
     # Each once, however often it was read that day
     cursor.execute(*table.select(

@@ -36,6 +36,7 @@ received = {
     'readonly': Eval('state') != 'received',
     }
 OF_PATIENT = Eval('concerned') == 'patient'
+OF_ARCHIVED = (Eval('concerned') == 'related_person') & Bool(Eval('archive'))
 
 
 class RightsRequest(RightsClock, ProgrammeWorkflow, ModelSQL, ModelView):
@@ -89,6 +90,14 @@ class RightsRequest(RightsClock, ProgrammeWorkflow, ModelSQL, ModelView):
                 | (~Eval('archive') & (Eval('state') != 'received'))),
             },
         help="When the data of the patient are in the intermediate archive.")
+    archived_number = fields.Integer(
+        "Number of the Person",
+        states={
+            'readonly': Eval('state') != 'received',
+            'required': OF_ARCHIVED & (Eval('state') == 'received'),
+            'invisible': ~OF_ARCHIVED,
+            },
+        help="Of the related person, among those of the patient.")
     related_person = fields.Many2One(
         'early_access.related_person', "Related Person", ondelete='SET NULL',
         domain=[
@@ -378,8 +387,9 @@ class RightsRequest(RightsClock, ProgrammeWorkflow, ModelSQL, ModelView):
 
     @property
     def person(self):
-        "The record of the person concerned, or None once it is destroyed."
-        return getattr(self, self.concerned)
+        """The record of the person concerned, the archive where they are, or
+        None once they are destroyed."""
+        return getattr(self, self.concerned) or self.archive
 
     @property
     def dossier(self):

@@ -11,7 +11,7 @@ from trytond.modules.early_access.keyring import get_keyring
 from trytond.modules.early_access.tests.tools import acting, rpc
 from trytond.modules.early_access.transaction import forget
 from trytond.modules.early_access_audit.trail import Trail
-from trytond.modules.early_access_retention import bundle
+from trytond.modules.early_access_retention import bundle, rights_access
 from trytond.modules.early_access_retention.exceptions import (
     ArchiveAccessError, ArchiveError, PersonTableError)
 from trytond.modules.early_access_retention.person_tables import (
@@ -296,6 +296,38 @@ class ArchiveTestCase(RetentionTestCase):
         self.assertEqual(self.job('archive'), (0, 0, 0))
         with on(ago(months=-1, days=-1)):
             self.assertNotEqual(self.job('archive'), (0, 0, 0))
+
+    @with_transaction(user=0)
+    def test_answer(self):
+        "The answer to a request of access is made of the archive as well"
+        Request = Pool().get('early_access.rights.request')
+        archive, surname = self.archived()
+        for concerned, number, given, secret in [
+                ('patient', None, surname, 'DUP'),
+                ('related_person', 1, 'DUP', surname),
+                ('related_person', 2, None, 'DUP')]:
+            with self.subTest(concerned=concerned, number=number):
+                request, = Request.create([{
+                            'kind': 'access', 'concerned': concerned,
+                            'archive': archive.id, 'through': 'direct',
+                            'archived_number': number,
+                            'received_how': 'letter',
+                            'company': archive.company.id,
+                            }])
+                self.assertEqual(request.person, archive)
+                document = rights_access.document(request)
+                texts = {
+                    v['text'] for s in document['sections']
+                    for r in s['records'] for v in r['values']}
+                if given:
+                    self.assertIn(given, texts)
+                self.assertNotIn(secret, texts)
+                withheld = {w['name'] for w in document['withheld']}
+                self.assertIn(
+                    'related_persons' if concerned == 'patient'
+                    else 'patient', withheld)
+                if concerned == 'related_person':
+                    self.assertNotIn("DMB", json.dumps(document))
 
     # Who looks
 

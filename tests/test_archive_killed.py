@@ -1,0 +1,409 @@
+# This file is part of Early Access.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"""Archiving and destroying are killed, and old backups are restored."""
+import datetime as dt
+import json
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from common import TOP
+from harness import BIN, KEYRING, TestDatabases
+
+DRAFTS = 70
+CHUNK = 2
+KILLS = 25
+TIMEOUT = 600
+LETTERS = 'ZQX'
+RUN = '''
+import sys
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+database, chunk, *kinds = sys.argv[1:]
+Pool.start()
+Pool(database).init()
+print('ready', flush=True)
+sys.stdin.readline()
+with Transaction().start(database, 0):
+    Run = Pool().get('early_access.retention.run')
+    for kind in kinds:
+        Run.execute(kind, int(chunk))
+'''
+APPROVE = '''
+import sys
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+database, = sys.argv[1:]
+Pool.start()
+Pool(database).init()
+with Transaction().start(database, 0) as transaction:
+    User = Pool().get('res.user')
+    Destruction = Pool().get('early_access.retention.destruction')
+    for login, button in [
+            ('dpo', 'approve'), ('regulatory_affairs', 'approve_second')]:
+        user, = User.search([('login', '=', login)])
+        with transaction.set_user(user.id):
+            getattr(Destruction, button)(Destruction.search([]))
+'''
+READ = '''
+import json, sys
+from trytond.exceptions import UserError
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+database, = sys.argv[1:]
+Pool.start()
+Pool(database).init()
+with Transaction().start(database, 0, readonly=True):
+    read = []
+    for patient in Pool().get('early_access.patient').search([]):
+        if patient.sealed_state == 'readable':
+            read.append(patient.surname_letters)
+    for archive in Pool().get('early_access.retention.archive').search([]):
+        try:
+            for _, tables in archive.content():
+                read += [
+                    row['document']['surname_letters']
+                    for row in tables['early_access.patient']]
+        except UserError:
+            pass
+    print(json.dumps(read))
+'''
+
+
+def programme(config):
+    "A programme whose data come to the end of each period"
+    from dateutil.relativedelta import relativedelta
+    from trytond.modules.early_access.tests.tools import (
+        create_laboratory, create_patient, create_programme)
+    from trytond.modules.early_access_retention.tests.retention_tools import (
+        on)
+    from trytond.pool import Pool
+    from trytond.transaction import Transaction
+
+    create_laboratory(config=config)
+    create_programme(config=config)
+    create_patient(
+        'treated', config=config, surname_letters=LETTERS,
+        first_name_letters='QJ')
+    draft = create_patient('draft', config=config)
+    today = dt.date.today()
+    with Transaction().start(config.database_name, 0) as transaction:
+        pool = Pool()
+        Authorization = pool.get('early_access.authorization')
+        Clock = pool.get('early_access.retention.clock')
+        Patient = pool.get('early_access.patient')
+        Policy = pool.get('early_access.retention.policy')
+        Report = pool.get('early_access.report')
+        patient = Patient(draft)
+        Patient.copy([patient] * (DRAFTS - 1))
+        with transaction.set_context(_skip_warnings=True):
+            policy, = Policy.create([{
+                        'company': patient.company.id,
+                        'from_date': dt.date(2020, 1, 1),
+                        'active_months': 12,
+                        'archive_years': 20,
+                        'refused_months': 6,
+                        'never_started_months': 6,
+                        'draft_days': 30,
+                        'reason': "Fictitious.",
+                        }])
+            Policy.adopt([policy])
+        date = today - relativedelta(months=13)
+        report, = Report.create([{
+                    'authorization': patient.authorization.id,
+                    'from_date': today - relativedelta(years=9),
+                    'to_date': date,
+                    'data_cut_date': date,
+                    'transmitted_date': date,
+                    'last': True,
+                    }])
+        Report.transmit([report])
+        Report.write([Report(report.id)], {
+                'publication_date': date,
+                'publication_url': 'https://www.example.com/summary',
+                })
+        Report.publish([Report(report.id)])
+        authorization = Authorization(patient.authorization.id)
+        Clock.recompute([authorization])
+        with on(today - dt.timedelta(days=10)):
+            Clock.announce(Clock.search([]))
+        transaction.commit()
+
+
+def end(database):
+    "Let the archive come to its end."
+    return '''
+import datetime as dt, sys
+from dateutil.relativedelta import relativedelta
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+from trytond.modules.early_access_retention.tests.retention_tools import on
+
+database, = sys.argv[1:]
+Pool.start()
+Pool(database).init()
+today = dt.date.today()
+with Transaction().start(database, 0):
+    pool = Pool()
+    Authorization = pool.get('early_access.authorization')
+    Clock = pool.get('early_access.retention.clock')
+    authorizations = Authorization.search([])
+    Authorization.write(authorizations, {
+            'ma_granted_date': today - relativedelta(years=22),
+            'ma_ended_date': today - relativedelta(years=21, days=1),
+            'market_withdrawal_date': today - relativedelta(years=21)})
+    Clock.recompute(authorizations)
+    with on(today - dt.timedelta(days=10)):
+        Clock.announce(Clock.search([]))
+'''
+
+
+class KilledArchiveTestCase(unittest.TestCase):
+    "Test that nobody is lost, nobody done twice, and nothing left behind"
+
+    def setUp(self):
+        self.databases = TestDatabases()
+        directory = pathlib.Path(
+            self.enterContext(tempfile.TemporaryDirectory()))
+        # A keyring of its own, to be rotated
+        self.keyring = directory / 'keyring'
+        for suffix in ['', '.archive']:
+            shutil.copy(f'{KEYRING}{suffix}', f'{self.keyring}{suffix}')
+        self.list = pathlib.Path(f'{self.keyring}.destroyed')
+        self.environ = self.databases.environ | {
+            'TRYTOND_EARLY_ACCESS__KEYRING': str(self.keyring),
+            }
+        self.database = self.databases.new(
+            'early_access_retention', programme)
+        self.addCleanup(self.databases.drop, self.database)
+
+    def python(self, script, *arguments):
+        process = subprocess.run(
+            [sys.executable, '-W', 'ignore', '-c', script, *arguments],
+            cwd=TOP, env=self.environ, text=True, capture_output=True)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        return process.stdout
+
+    def start(self, *kinds):
+        process = subprocess.Popen(
+            [sys.executable, '-W', 'ignore', '-c', RUN, self.database,
+                str(CHUNK), *kinds],
+            cwd=TOP, env=self.environ, text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stdin.close)
+        self.assertEqual(process.stdout.readline().strip(), 'ready')
+        return process
+
+    def go(self, process):
+        process.stdin.write('\n')
+        process.stdin.flush()
+
+    def run_job(self, *kinds):
+        process = self.start(*kinds)
+        self.go(process)
+        self.assertEqual(process.wait(TIMEOUT), 0, process.stdout.read())
+
+    def rows(self, query, database=None):
+        with self.databases.databases.connect(
+                database or self.database) as connection:
+            return connection.execute(query).fetchall()
+
+    def number(self, query):
+        (number,), = self.rows(query)
+        return number
+
+    def state(self):
+        "Return by key of person where the person is."
+        places = {}
+        for place, query in [
+                ('live', 'SELECT k.uuid FROM early_access_patient AS p '
+                    'JOIN early_access_data_key AS k ON k.id = p.data_key'),
+                ('archive', 'SELECT k.uuid '
+                    'FROM early_access_retention_archive_bundle AS b '
+                    'JOIN early_access_data_key AS k ON k.id = b.data_key '
+                    "WHERE b.concerned = 'patient'")]:
+            for uuid, in self.rows(query):
+                self.assertNotIn(uuid, places)
+                places[uuid] = place
+        return places
+
+    def kill(self, *kinds):
+        "Kill the jobs again and again, and yield after each time."
+        killed = 0
+        for _ in range(KILLS):
+            process = self.start(*kinds)
+            self.go(process)
+            time.sleep(random.uniform(.01, .35))
+            if process.poll() is None:
+                process.kill()
+                killed += 1
+            process.wait(TIMEOUT)
+            yield
+            if len(set(self.state().values()) or {None}) == 1:
+                if killed > 5:
+                    break
+        self.assertGreater(killed, 2)
+
+    def test_killed(self):
+        "What is killed at any point is done by the next run, once"
+        before = self.state()
+        self.assertEqual(len(before), DRAFTS + 1)
+        for _ in self.kill('archive'):
+            state = self.state()
+            self.assertEqual(state.keys(), before.keys())
+            # A person is whole, here or there
+            self.assertEqual(
+                self.number(
+                    'SELECT COUNT(*) FROM early_access_form AS f '
+                    'LEFT JOIN early_access_patient AS p '
+                    'ON p.id = f.patient WHERE p.id IS NULL'), 0)
+        self.run_job('archive', 'archived')
+        self.assertEqual(set(self.state().values()), {'archive'})
+        self.assertEqual(self.state().keys(), before.keys())
+        self.assertEqual(
+            self.number('SELECT COUNT(*) FROM early_access_form'), 0)
+        self.assertEqual(
+            self.number(
+                'SELECT SUM(acted) FROM early_access_retention_run '
+                "WHERE kind = 'archive'"), len(before))
+        read = json.loads(self.python(READ, self.database))
+        self.assertEqual(len(read), len(before))
+        self.assertIn(LETTERS, read)
+
+        self.python(end(self.database), self.database)
+        self.run_job('prepare')
+        self.python(APPROVE, self.database)
+        for _ in self.kill('destroy', 'list'):
+            destroyed = self.number(
+                'SELECT COUNT(*) '
+                'FROM early_access_retention_destruction_line '
+                "WHERE state = 'destroyed'")
+            self.assertEqual(len(self.state()) + destroyed, len(before))
+        self.run_job('destroy', 'list', 'archived', 'certify')
+        self.assertEqual(self.state(), {})
+        self.assertEqual(self.listed(), set(before))
+        self.assertEqual(
+            self.rows('SELECT state, "left" '
+                'FROM early_access_retention_destruction'),
+            [('destroyed', 0)])
+        self.assertEqual(
+            self.number(
+                'SELECT SUM(acted) FROM early_access_retention_run '
+                "WHERE kind = 'destroy'"), len(before))
+
+    def listed(self):
+        return {
+            json.loads(line)['key']
+            for line in self.list.read_text().splitlines()}
+
+    def backup(self):
+        name = f'{self.database}_{random.randrange(10 ** 6)}'
+        self.databases.databases.clone(self.database, name)
+        self.addCleanup(self.databases.drop, name)
+        return name
+
+    def keyring_command(self, *arguments):
+        process = subprocess.run(
+            [BIN / 'early-access-keyring', *arguments], cwd=TOP,
+            env=self.environ, text=True, capture_output=True)
+        self.assertEqual(
+            process.returncode, 0, process.stdout + process.stderr)
+        return process.stdout
+
+    def test_backups(self):
+        "Nobody is read any more, neither here nor in an old backup"
+        code = self.rows(
+            'SELECT code FROM early_access_patient '
+            'WHERE code IS NOT NULL')[0][0]
+        live = self.backup()
+        self.run_job('archive', 'archived')
+        archived = self.backup()
+        self.python(end(self.database), self.database)
+        self.run_job('prepare')
+        self.python(APPROVE, self.database)
+        self.run_job('destroy', 'list', 'archived', 'certify')
+        sealed = self.sealed(live)
+        self.assertIn(sealed[0], self.dump(live))
+        dump = self.dump(self.database)
+        for marker in [code.lower(), *sealed, *self.uuids(live)]:
+            self.assertNotIn(marker, dump)
+
+        # With the keyring as it is, the next night destroys again
+        for name in [live, archived]:
+            self.assertIn(LETTERS, json.loads(self.python(READ, name)))
+            restored = self.backup_of(name)
+            self.database, database = restored, self.database
+            self.run_job('replay')
+            self.database = database
+            self.assertEqual(json.loads(self.python(READ, restored)), [])
+
+        # Once the key is rotated and retired nothing opens them
+        kek, = [
+            k['id'] for k in json.loads(self.keyring_command(
+                    'status', '--json', '--databases', self.database))['keys']
+            if k['state'] == 'active']
+        self.keyring_command('rotate', '--databases', self.database)
+        self.keyring_command(
+            'retire', kek, '--databases', self.database,
+            '--backups-expired', dt.date.today().isoformat())
+        for name in [live, archived]:
+            self.assertEqual(json.loads(self.python(READ, name)), [])
+        self.run_job('complete')
+        self.assertEqual(
+            self.rows('SELECT state '
+                'FROM early_access_retention_destruction'),
+            [('complete',)])
+
+    def backup_of(self, name):
+        copy = f'{name}_{random.randrange(10 ** 6)}'
+        self.databases.databases.clone(name, copy)
+        self.addCleanup(self.databases.drop, copy)
+        return copy
+
+    def dump(self, database):
+        "Return all that the database holds, as text in small letters."
+        if self.databases.backend == 'sqlite':
+            with self.databases.databases.connect(database) as connection:
+                return '\n'.join(connection.iterdump()).lower()
+        uri = self.databases.databases.uri._replace(path=f'/{database}')
+        return subprocess.run(
+            ['pg_dump', '--no-owner', uri.geturl()], check=True, text=True,
+            capture_output=True).stdout.lower()
+
+    def uuids(self, database):
+        "Return what identified the rows of the patients."
+        return [uuid for uuid, in self.rows(
+                'SELECT uuid FROM early_access_patient', database)]
+
+    def sealed(self, database):
+        "Return the first bytes of what was sealed, in hexadecimal."
+        return [
+            bytes(sealed).hex()[:64]
+            for sealed, in self.rows(
+                'SELECT sealed FROM early_access_patient', database)]
+
+    def test_two(self):
+        "Two at once share the work"
+        before = self.state()
+        processes = [self.start('archive') for _ in range(2)]
+        for process in processes:
+            self.go(process)
+        for process in processes:
+            self.assertEqual(
+                process.wait(TIMEOUT), 0, process.stdout.read())
+        self.assertEqual(self.state(), dict.fromkeys(before, 'archive'))
+
+
+if __name__ == '__main__':
+    unittest.main()
+
+
