@@ -80,6 +80,19 @@ class Policy(NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
     reason = fields.Text(
         "Reason", required=True, states=_states,
         help="Why these periods are needed and no longer ones.")
+    end_form = fields.Selection([
+            ('delete', "Deletion"),
+            ('anonymous', "Anonymous tables"),
+            ], "At the End", required=True, sort=False, states=_states,
+        help="What becomes of the data at the end of the archive (art. 9).")
+    end_reason = fields.Text(
+        "Reason of the Tables",
+        states={
+            **_states,
+            'invisible': Eval('end_form') != 'anonymous',
+            'required': Eval('end_form') == 'anonymous',
+            },
+        help="Why tables of the persons are kept.")
     adopted_by = user_field("Adopted By")
     adopted_at = time_field("Adopted At")
     in_force = fields.Function(
@@ -121,6 +134,10 @@ class Policy(NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
     @staticmethod
     def default_state():
         return 'draft'
+
+    @staticmethod
+    def default_end_form():
+        return 'delete'
 
     @property
     def periods(self):
@@ -232,6 +249,11 @@ class Policy(NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
             if not policy.reason.strip():
                 raise PolicyError(gettext(
                         'early_access_retention.msg_policy_reason',
+                        policy=policy.rec_name))
+            if (policy.end_form == 'anonymous'
+                    and not (policy.end_reason or '').strip()):
+                raise PolicyError(gettext(
+                        'early_access_retention.msg_policy_end_reason',
                         policy=policy.rec_name))
 
     @classmethod
