@@ -38,6 +38,7 @@ class Run(ModelSQL, ModelView):
             ('recompute', "Calculate the clocks"),
             ('announce', "Announce what comes due"),
             ('drafts', "Delete abandoned drafts"),
+            ('professionals', "Erase professionals"),
             ], "Job", required=True, readonly=True, sort=False)
     date = fields.Date("Date", required=True, readonly=True)
     number = fields.Integer(
@@ -99,6 +100,7 @@ class Run(ModelSQL, ModelView):
         pool = Pool()
         Clock = pool.get('early_access.retention.clock')
         Patient = pool.get('early_access.patient')
+        Professional = pool.get('early_access.professional')
         return {
             'recompute': (
                 Clock.retention_authorizations, Clock.retention_recompute),
@@ -106,6 +108,9 @@ class Run(ModelSQL, ModelView):
                 Clock.retention_to_announce, Clock.retention_announce),
             'drafts': (
                 Patient.retention_drafts, Patient.retention_delete_drafts),
+            'professionals': (
+                Professional.retention_professionals,
+                Professional.retention_end),
             }
 
     # Running
