@@ -51,8 +51,6 @@ class Professional(metaclass=PoolMeta):
         "Yield the name of each need and the ids of whom it is."
         pool = Pool()
         Delegation = pool.get('early_access.delegation')
-        Patient = pool.get('early_access.patient')
-        Assignment = pool.get('early_access.patient.assignment')
         Recipient = pool.get('early_access.rights.recipient')
         Request = pool.get('early_access.rights.request')
         ids = [p.id for p in professionals]
@@ -60,8 +58,7 @@ class Professional(metaclass=PoolMeta):
         yield 'active', [p.id for p in professionals if p.state == 'active']
         yield 'user', [
             p.id for p in professionals if p.user and p.user.active]
-        for Model in [Patient, Assignment]:
-            yield 'patient', cls._retention_refers(Model, 'prescriber', ids)
+        yield 'patient', cls._retention_patients(ids)
         yield 'order', cls._retention_orders(ids)
         yield 'delegation', [
             users[d.user.id] for d in Delegation.search([
@@ -94,6 +91,19 @@ class Professional(metaclass=PoolMeta):
         cursor.execute(*table.select(
                 column, where=condition, group_by=column))
         return [id_ for id_, in cursor]
+
+    @classmethod
+    def _retention_patients(cls, ids):
+        """Return those of the ids whom the data of patients name.
+
+        To be narrowed where rows stay of patients who are destroyed.
+        """
+        pool = Pool()
+        return [
+            id_ for name in [
+                'early_access.patient', 'early_access.patient.assignment']
+            for id_ in cls._retention_refers(
+                pool.get(name), 'prescriber', ids)]
 
     @classmethod
     def _retention_orders(cls, ids):
