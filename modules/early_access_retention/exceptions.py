@@ -53,6 +53,10 @@ class PolicyWarning(UserWarning):
     pass
 
 
+class ProfessionalEndError(UserError):
+    pass
+
+
 class ClockDateError(AccessError):
     pass
 

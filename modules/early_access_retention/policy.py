@@ -10,7 +10,7 @@ from trytond.modules.early_access.national_number import NationalNumberMixin
 from trytond.modules.early_access.workflow import (
     ProgrammeWorkflow, guarded, time_field, user_field)
 from trytond.pool import Pool
-from trytond.pyson import Eval, If
+from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction, without_check_access
 
 from .exceptions import PolicyError, PolicyWarning
@@ -25,6 +25,8 @@ LIMITS = {
     'refused_months': (1, ACTIVE_MONTHS),
     'never_started_months': (1, ACTIVE_MONTHS),
     'draft_days': (1, 365),
+    # What a professional did may be contested for five years (C. civ. 2224)
+    'professional_months': (1, 60),
     }
 
 
@@ -77,9 +79,30 @@ class Policy(NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
     draft_days = fields.Integer(
         "Drafts (days)", required=True, states=_states,
         help="How long a draft that nobody touches is kept.")
+    professional_months = fields.Integer(
+        "Professionals (months)",
+        states={
+            **_states,
+            'invisible': Bool(Eval('authorization')),
+            },
+        help="How long the data of a professional are kept after nothing "
+        "needs them any more. Leave empty to erase none.")
     reason = fields.Text(
         "Reason", required=True, states=_states,
         help="Why these periods are needed and no longer ones.")
+    end_form = fields.Selection([
+            ('delete', "Deletion"),
+            ('anonymous', "Anonymous tables"),
+            ], "At the End", required=True, sort=False, states=_states,
+        help="What becomes of the data at the end of the archive (art. 9).")
+    end_reason = fields.Text(
+        "Reason of the Tables",
+        states={
+            **_states,
+            'invisible': Eval('end_form') != 'anonymous',
+            'required': Eval('end_form') == 'anonymous',
+            },
+        help="Why tables of the persons are kept.")
     adopted_by = user_field("Adopted By")
     adopted_at = time_field("Adopted At")
     in_force = fields.Function(
@@ -121,6 +144,10 @@ class Policy(NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
     @staticmethod
     def default_state():
         return 'draft'
+
+    @staticmethod
+    def default_end_form():
+        return 'delete'
 
     @property
     def periods(self):
@@ -180,6 +207,24 @@ class Policy(NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
             for a in authorizations}
 
     @classmethod
+    @without_check_access
+    def professional_period(cls, today):
+        """Return the months after which professionals are erased, or None.
+
+        They belong to no company: the longest of the periods applies, and
+        none is erased while a company has set none.
+        """
+        Authorization = Pool().get('early_access.authorization')
+        companies = {a.company for a in Authorization.search([])}
+        months = {c.id: None for c in companies}
+        for policy in cls._adopted(companies, today):
+            if not policy.authorization:
+                months[policy.company.id] = policy.professional_months
+        if not months or None in months.values():
+            return None
+        return max(months.values())
+
+    @classmethod
     @guarded('draft')
     @ModelView.button
     def adopt(cls, policies):
@@ -229,9 +274,18 @@ class Policy(NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
                             'early_access_retention.msg_policy_limit',
                             least=least, most=most,
                             **cls.__names__(name, record=policy)))
+            if policy.authorization and policy.professional_months:
+                raise PolicyError(gettext(
+                        'early_access_retention.msg_policy_professional',
+                        policy=policy.rec_name))
             if not policy.reason.strip():
                 raise PolicyError(gettext(
                         'early_access_retention.msg_policy_reason',
+                        policy=policy.rec_name))
+            if (policy.end_form == 'anonymous'
+                    and not (policy.end_reason or '').strip()):
+                raise PolicyError(gettext(
+                        'early_access_retention.msg_policy_end_reason',
                         policy=policy.rec_name))
 
     @classmethod

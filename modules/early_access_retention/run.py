@@ -46,6 +46,7 @@ class Run(ModelSQL, ModelView):
             ('certify', "Look for what is left"),
             ('complete', "Follow the backups"),
             ('replay', "Destroy again after a restoration"),
+            ('professionals', "Erase professionals"),
             ], "Job", required=True, readonly=True, sort=False)
     date = fields.Date("Date", required=True, readonly=True)
     number = fields.Integer(
@@ -109,6 +110,7 @@ class Run(ModelSQL, ModelView):
         Destruction = pool.get('early_access.retention.destruction')
         Line = pool.get('early_access.retention.destruction.line')
         Patient = pool.get('early_access.patient')
+        Professional = pool.get('early_access.professional')
         return {
             # Before anybody looks at what a restoration brought back
             'replay': (Line.retention_to_replay, Line.retention_replay),
@@ -133,6 +135,9 @@ class Run(ModelSQL, ModelView):
             'prepare': (
                 Destruction.retention_to_prepare,
                 Destruction.retention_prepare),
+            'professionals': (
+                Professional.retention_professionals,
+                Professional.retention_end),
             }
 
     # Running
