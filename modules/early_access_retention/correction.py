@@ -14,6 +14,7 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 from .authorization import DATES, event
 from .clock_change import REASONS
 from .exceptions import CorrectionError
+from .today import current_date
 from .words import difference
 
 
@@ -68,10 +69,8 @@ class CorrectDates(Wizard):
 
     def _facts(self):
         """Return the facts as they are, and as they would be."""
-        pool = Pool()
-        Authorization = pool.get('early_access.authorization')
-        Clock = pool.get('early_access.retention.clock')
-        today = Clock.today()
+        Authorization = Pool().get('early_access.authorization')
+        today = current_date()
         before = Authorization.retention_facts(
             [self.authorization], today)[self.authorization.id]
         start = self.start

@@ -12,7 +12,7 @@ from trytond.modules.early_access_audit.session import idle_time
 from trytond.pool import Pool
 
 from .territory import is_inside
-from .validity import today
+from .today import current_date
 
 
 def text(name, **values):
@@ -40,7 +40,7 @@ class Content:
         Formality = pool.get('early_access.formality')
         self.processing = processing
         self.company = processing.company
-        self.date = today()
+        self.date = current_date()
         self.formalities = Formality.in_force(self.company, self.date)
         self.authorizations = list(processing.authorizations) or (
             pool.get('early_access.authorization').search([

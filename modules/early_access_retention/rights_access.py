@@ -24,6 +24,7 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction, without_check_access
 
 from .rights_disclosure import disclosures
+from .today import current_date
 
 FORMAT, VERSION = 'early-access-rights', 1
 
@@ -107,7 +108,7 @@ class Access:
             'version': VERSION,
             'request': request.number,
             'received_on': request.received_on.isoformat(),
-            'produced_on': request._today().isoformat(),
+            'produced_on': current_date().isoformat(),
             'language': request.language.code,
             'controller': self._controller(),
             'sections': [s for s in sections if s['records']],

@@ -18,6 +18,7 @@ from trytond.modules.early_access.workflow import (
 
 from .exceptions import LimitationAccessError, LimitationError
 from .freezing import is_exporting
+from .today import current_date
 
 SCOPES = [
     ('identity', "Identity"),
@@ -263,8 +264,7 @@ class Limitation(ProgrammeWorkflow, ModelSQL, ModelView):
         :raises LimitationError: without a reason, or if the person was not
             told before (GDPR 18.3).
         """
-        Request = Pool().get('early_access.rights.request')
-        today = Request._today()
+        today = current_date()
         for limitation in limitations:
             if not limitation.lift_reason:
                 raise LimitationError(gettext(

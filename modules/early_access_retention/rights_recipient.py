@@ -10,6 +10,7 @@ from trytond.transaction import without_check_access
 from .exceptions import RightsAccessError, RightsRequestError
 from .rights_clock import OPEN_STATES
 from .rights_disclosure import exports_of
+from .today import current_date
 
 
 class RightsRecipient(ModelSQL, ModelView):
@@ -145,8 +146,8 @@ class RightsRecipient(ModelSQL, ModelView):
     def validate_fields(cls, recipients, field_names):
         super().validate_fields(recipients, field_names)
         for recipient in recipients:
-            if (recipient.informed_on and recipient.informed_on
-                    > recipient.request._today()):
+            if (recipient.informed_on
+                    and recipient.informed_on > current_date()):
                 raise RightsRequestError(gettext(
                         'early_access_retention.msg_rights_date',
                         **cls.__names__('informed_on', record=recipient)))

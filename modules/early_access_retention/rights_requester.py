@@ -15,6 +15,7 @@ from trytond.modules.early_access.sealed import Sealed, SealedMixin
 
 from .exceptions import RightsAccessError
 from .rights_clock import OPEN_STATES
+from .today import current_date
 
 
 class Requester(SealedMixin, ModelSQL, ModelView):
@@ -97,8 +98,7 @@ class Requester(SealedMixin, ModelSQL, ModelView):
         """
         pool = Pool()
         Configuration = pool.get('early_access.rights.configuration')
-        Request = pool.get('early_access.rights.request')
-        before = Request._today() - relativedelta(
+        before = current_date() - relativedelta(
             days=Configuration(1).requester_days)
         requesters = cls.search([
                 ('request.state', 'not in', OPEN_STATES),

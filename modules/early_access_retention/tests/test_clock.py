@@ -13,21 +13,19 @@ from trytond.modules.early_access.tests.tools import acting, rpc
 from trytond.modules.early_access_audit.tests.tools import InventedTestCase
 from trytond.modules.early_access_retention.exceptions import (
     ClockDateError, CorrectionError, HoldError, PolicyError, PolicyWarning)
+from trytond.modules.early_access_retention.today import current_date
 from trytond.pool import Pool
 from trytond.report import get_email
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction, without_check_access
+
+from .tools import at
 
 URL = 'https://www.example.com/summary'
 
 
 def ago(**delta):
     return dt.date.today() - relativedelta(**delta)
-
-
-def on(date):
-    "The context in which it is a day."
-    return Transaction().set_context(_retention_today=date)
 
 
 class ClockTestCase(InventedTestCase):
@@ -192,9 +190,9 @@ class ClockTestCase(InventedTestCase):
         self.policy()
         expiry = self.authorization.valid_until
         Clock.recompute([self.authorization])
-        with on(expiry):
+        with at(expiry):
             self.assertEqual(self.clock.rule, 'in_force')
-        with on(expiry + dt.timedelta(days=1)):
+        with at(expiry + dt.timedelta(days=1)):
             Clock.recompute([self.authorization], cause='day')
             clock = self.clock
         self.assertEqual((clock.rule, clock.start_date), ('expired', expiry))
@@ -394,7 +392,7 @@ class ClockTestCase(InventedTestCase):
         Clock = Pool().get('early_access.retention.clock')
         self.policy(from_date=ago(days=-5))
         self.assertIsNone(self.clock.policy)
-        with on(ago(days=-5)):
+        with at(ago(days=-5)):
             Clock.recompute([self.authorization], cause='day')
             self.assertTrue(self.clock.policy)
 
@@ -402,7 +400,7 @@ class ClockTestCase(InventedTestCase):
 
     def announced(self, date):
         Clock = Pool().get('early_access.retention.clock')
-        with on(date):
+        with at(date):
             return Clock.announce([self.clock])
 
     @with_transaction(user=0)
@@ -443,19 +441,19 @@ class ClockTestCase(InventedTestCase):
         self.policy()
         self.publish(ago(months=1))
         clock, due = self.clock, self.clock.archive_on
-        with on(due):
+        with at(due):
             self.assertEqual(Clock.due('archive'), [])
         self.announced(due - dt.timedelta(days=7))
         self.assertEqual(
             Clock.due('archive', due - dt.timedelta(days=1)), [])
         self.assertEqual(Clock.due('archive', due), [clock])
         self.assertEqual(Clock.due('destroy', due), [])
-        with on(due):
+        with at(due):
             hold = self.hold(from_date=due, until=due)
             self.assertEqual(Clock.due('archive'), [])
             self.assertEqual(Clock(clock.id).urgency, 'held')
-        with on(due + dt.timedelta(days=1)):
-            self.assertTrue(hold.over or hold.until < Clock.today())
+        with at(due + dt.timedelta(days=1)):
+            self.assertTrue(hold.over or hold.until < current_date())
             self.assertEqual(Clock.due('archive'), [clock])
             Clock.mark([clock], 'archived')
             self.assertEqual(Clock.due('archive'), [])

@@ -17,7 +17,8 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
-from .register_tools import TODAY, RegisterTestCase, at
+from .register_tools import TODAY, RegisterTestCase
+from .tools import at
 
 HERE = pathlib.Path(__file__).parent.parent
 # With a profile of its own, as tests beside may convert too
