@@ -45,6 +45,14 @@ class ImpactAssessmentError(UserError):
     pass
 
 
+class ProcessingUnchangedError(UserError):
+    pass
+
+
+class ProcessingVersionError(AccessError):
+    pass
+
+
 class PolicyError(ValidationError):
     pass
 
