@@ -118,6 +118,9 @@ class CorrectDates(Wizard):
                     'early_access_retention.msg_correction_changed',
                     authorization=self.authorization.rec_name))
         start = self.start
+        if start.market_withdrawal_date:
+            Authorization.warn_market_withdrawal(
+                [self.authorization], start.market_withdrawal_date)
         with Transaction().set_context(
                 _retention_cause='correction',
                 _retention_reason=start.reason), without_check_access():

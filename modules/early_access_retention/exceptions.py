@@ -53,6 +53,10 @@ class ProcessingVersionError(AccessError):
     pass
 
 
+class MarketWithdrawalWarning(UserWarning):
+    pass
+
+
 class PolicyError(ValidationError):
     pass
 
