@@ -68,7 +68,7 @@ with Transaction().start(database, 0, readonly=True):
             read.append(patient.surname_letters)
     for archive in Pool().get('early_access.retention.archive').search([]):
         try:
-            for _, tables in archive.content():
+            for _, tables, _ in archive.content():
                 read += [
                     row['document']['surname_letters']
                     for row in tables['early_access.patient']]
@@ -83,8 +83,7 @@ def programme(config):
     from dateutil.relativedelta import relativedelta
     from trytond.modules.early_access.tests.tools import (
         create_laboratory, create_patient, create_programme)
-    from trytond.modules.early_access_retention.tests.retention_tools import (
-        on)
+    from trytond.modules.early_access_retention.tests.tools import at
     from trytond.pool import Pool
     from trytond.transaction import Transaction
 
@@ -133,7 +132,7 @@ def programme(config):
         Report.publish([Report(report.id)])
         authorization = Authorization(patient.authorization.id)
         Clock.recompute([authorization])
-        with on(today - dt.timedelta(days=10)):
+        with at(today - dt.timedelta(days=10)):
             Clock.announce(Clock.search([]))
         transaction.commit()
 
@@ -145,7 +144,7 @@ import datetime as dt, sys
 from dateutil.relativedelta import relativedelta
 from trytond.pool import Pool
 from trytond.transaction import Transaction
-from trytond.modules.early_access_retention.tests.retention_tools import on
+from trytond.modules.early_access_retention.tests.tools import at
 
 database, = sys.argv[1:]
 Pool.start()
@@ -161,7 +160,7 @@ with Transaction().start(database, 0):
             'ma_ended_date': today - relativedelta(years=21, days=1),
             'market_withdrawal_date': today - relativedelta(years=21)})
     Clock.recompute(authorizations)
-    with on(today - dt.timedelta(days=10)):
+    with at(today - dt.timedelta(days=10)):
         Clock.announce(Clock.search([]))
 '''
 
@@ -349,11 +348,11 @@ class KilledArchiveTestCase(unittest.TestCase):
         # Once the key is rotated and retired nothing opens them
         kek, = [
             k['id'] for k in json.loads(self.keyring_command(
-                    'status', '--json', '--databases', self.database))['keys']
+                    'status', '--json', '-d', self.database))['keys']
             if k['state'] == 'active']
-        self.keyring_command('rotate', '--databases', self.database)
+        self.keyring_command('rotate', '-d', self.database)
         self.keyring_command(
-            'retire', kek, '--databases', self.database,
+            'retire', kek, '-d', self.database,
             '--backups-expired', dt.date.today().isoformat())
         for name in [live, archived]:
             self.assertEqual(json.loads(self.python(READ, name)), [])
@@ -405,5 +404,3 @@ class KilledArchiveTestCase(unittest.TestCase):
 
 if __name__ == '__main__':
     unittest.main()
-
-

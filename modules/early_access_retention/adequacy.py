@@ -7,7 +7,7 @@ from trytond.pyson import Eval, If
 
 from .exceptions import CountryError
 from .territory import clean_code
-from .validity import today
+from .today import current_date
 
 
 class Adequacy(DeactivableMixin, ModelSQL, ModelView):
@@ -54,7 +54,7 @@ class Adequacy(DeactivableMixin, ModelSQL, ModelView):
 
     @classmethod
     def default_checked_on(cls):
-        return today()
+        return current_date()
 
     @classmethod
     def preprocess_values(cls, mode, values):

@@ -7,6 +7,7 @@ What stays to be seen is a code, the authorization and its clock.
 """
 
 from collections import defaultdict
+from functools import lru_cache
 
 from sql import Literal
 
@@ -25,6 +26,7 @@ from trytond.transaction import Transaction, without_check_access
 from . import bundle
 from .exceptions import ArchiveError
 from .person_tables import PATIENT, PersonRows, check_declared, in_
+from .today import current_date
 
 _decode = JSONDecoder()
 
@@ -38,6 +40,14 @@ def from_json(value):
 
 # What the row of a bundle need not tell again
 LEFT_OUT = frozenset({'sealed', 'data_key'})
+
+
+@lru_cache
+def references(Model):
+    "Return the names of the fields that refer to records, and the models."
+    return tuple(
+        (n, f.model_name) for n, f in Model._fields.items()
+        if isinstance(f, fields.Many2One) and n not in LEFT_OUT)
 
 
 class Archive(ModelSQL, ModelView):
@@ -169,12 +179,13 @@ class Archive(ModelSQL, ModelView):
     def content(self):
         """Return what is held, and tell the trail that it was opened.
 
-        :returns: a list of (whom it is of, rows by name of model).
+        :returns: a list of (whom it is of, rows by name of model, names of
+            other records by name of model and id).
         :raises ArchiveError: if it cannot be opened.
         """
         Trail.current().add('open', self.__name__, [self.id], ['bundles'])
         return [
-            (b.concerned, bundle.unpack(b.clear)) for b in self.bundles]
+            (b.concerned, *bundle.unpack(b.clear)) for b in self.bundles]
 
 
 class ArchiveBundle(ModelSQL):
@@ -338,7 +349,30 @@ class Archiving:
                 tables[subject][name].append({
                         n: v for n, v in row.items()
                         if v is not None and n not in LEFT_OUT})
-        return {k: bundle.pack(t) for k, t in tables.items()}, broken
+        names = self._names(tables)
+        return {
+            k: bundle.pack(t, names[k]) for k, t in tables.items()}, broken
+
+    def _names(self, tables):
+        "Return by key of the person the names of the records referred to."
+        pool = Pool()
+        wanted = defaultdict(lambda: defaultdict(set))
+        for key, rows_by_name in tables.items():
+            for name, rows in rows_by_name.items():
+                for field, target in references(pool.get(name)):
+                    if target not in self.rows.rows:
+                        wanted[key][target].update(
+                            r[field] for r in rows if field in r)
+        names = {}
+        for target in {t for ids in wanted.values() for t in ids}:
+            ids = set().union(*(w.get(target, ()) for w in wanted.values()))
+            names[target] = {
+                r.id: r.rec_name for r in pool.get(target).browse(ids)}
+        return {
+            key: {
+                target: {i: names[target][i] for i in sorted(ids)}
+                for target, ids in wanted[key].items() if ids}
+            for key in tables}
 
     def _document(self, Model, row, keys):
         if row['data_key'] in keys:
@@ -353,7 +387,7 @@ class Archiving:
 
     def _store(self, keys, clear):
         "Store the bundles, and return the id of the archive by patient."
-        today = Pool().get('early_access.retention.clock').today()
+        today = current_date()
         patients = list(self.patients.values())
         ends = self.Patient.retention_request_ends(patients)
         records = self.Archive.create([{

@@ -37,8 +37,8 @@ def lines_of(archive):
     The trail is told that it is opened.
     """
     with without_check_access():
-        for whose, tables in archive.content():
-            reader = Reader(tables)
+        for whose, tables, names in archive.content():
+            reader = Reader(tables, names)
             number = next((
                     r['number'] for r in tables.get(RELATED_PERSON, [])),
                 None)
@@ -57,10 +57,12 @@ def lines_of(archive):
 class Reader:
     "Reads the rows of the archive, by the labels of the pool."
 
-    def __init__(self, tables):
+    def __init__(self, tables, names):
         self.tables = tables
         self._definitions = {}
-        self._names = {}
+        self._names = {
+            (model, int(id_)): name for model, ids in names.items()
+            for id_, name in ids.items()}
         self._questions = {}
         self._lang = Pool().get('ir.lang').get()
 
@@ -157,19 +159,14 @@ class Reader:
         return self._definitions[name].get(field, {})
 
     def _name(self, model, id_):
-        "The name of a record that is not archived, if it is still there."
+        "The name of a record, as it was when the row was archived."
         key = model, id_
         if key not in self._names:
             for row in self.tables.get(model, ()):
                 if row['id'] == id_:
                     self._names[key] = self._record(model, row)
                     break
-            else:
-                Model = Pool().get(model)
-                found = Model.search([('id', '=', id_)])
-                self._names[key] = (
-                    found[0].rec_name if found else f'({id_})')
-        return self._names[key]
+        return self._names.get(key, f'({id_})')
 
     def _keys(self, name, row, field):
         "Return the label and the choices of the questions, by key."

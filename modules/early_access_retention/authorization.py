@@ -12,6 +12,7 @@ from trytond.transaction import Transaction, without_check_access
 
 from .exceptions import ClockDateError
 from .reckoning import Facts, past_changes
+from .today import current_date
 from .words import difference
 
 # The fields of the authorization that are facts
@@ -88,8 +89,7 @@ class Authorization(metaclass=PoolMeta):
         The wizard shows what it changes, asks for a reason and keeps both,
         which a warning that a script skips would not.
         """
-        Clock = Pool().get('early_access.retention.clock')
-        today = Clock.today()
+        today = current_date()
         dates = {
             fact: event(values[name], today)
             for name, fact in DATES.items() if name in values}
@@ -141,11 +141,9 @@ class Report(metaclass=PoolMeta):
                     report._check_last_stays()
 
     def _check_last_stays(self):
-        pool = Pool()
-        Authorization = pool.get('early_access.authorization')
-        Clock = pool.get('early_access.retention.clock')
+        Authorization = Pool().get('early_access.authorization')
         facts = Authorization.retention_facts(
-            [self.authorization], Clock.today())[self.authorization.id]
+            [self.authorization], current_date())[self.authorization.id]
         check_past(
             self.authorization, facts,
             replace(facts, last_report=False, publication=None))

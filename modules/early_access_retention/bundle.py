@@ -5,10 +5,13 @@
 The clear text is JSON, compressed by zlib (RFC 1950)::
 
     {"format": "early-access-archive", "version": 1,
-     "tables": {model: [{column: value, ..., "document": {...}}]}}
+     "tables": {model: [{column: value, ..., "document": {...}}]},
+     "names": {model: {id: name}}}
 
-where the columns that are empty are left out, and "document" holds what was
-sealed in the row. It is encrypted by AES-256-GCM under the key of the person,
+where the columns that are empty are left out, "document" holds what was
+sealed in the row, and "names" tells the names of the records to which the
+rows refer, as they were: a bundle needs no other table to be read. It is
+encrypted by AES-256-GCM under the key of the person,
 and laid out as::
 
     format (1 byte) | nonce (12) | ciphertext
@@ -54,24 +57,29 @@ _encode = json.JSONEncoder(
     default=_plain).encode
 
 
-def pack(tables):
-    "Return the clear text of the rows, which are lists by name of model."
+def pack(tables, names):
+    """Return the clear text of a bundle.
+
+    :param tables: the rows, which are lists by name of model.
+    :param names: the names of other records, by name of model and id.
+    """
     return _encode({
             'format': 'early-access-archive',
             'version': 1,
             'tables': tables,
+            'names': names,
             }).encode()
 
 
 def unpack(clear):
-    """Return the rows of a clear text.
+    """Return the rows and the names of a clear text.
 
     :raises BundleError: if it is of a later version.
     """
     content = json.loads(clear)
     if content['version'] != 1:
         raise BundleError
-    return content['tables']
+    return content['tables'], content['names']
 
 
 def _associated_data(key_uuid):

@@ -9,9 +9,10 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.early_access.transaction import wait_for
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
-from trytond.transaction import Transaction, without_check_access
+from trytond.transaction import without_check_access
 
 from .reckoning import Facts, Periods, reckon
+from .today import current_date
 from .words import RESULTS, reasoning
 
 RULE_NAMES = [
@@ -211,7 +212,7 @@ class Clock(ModelSQL, ModelView):
 
     @classmethod
     def get_urgency(cls, clocks, name):
-        today = cls.today()
+        today = current_date()
         held = cls.held_by(clocks)
         return {
             c.id: 'held' if c.id in held and c.next_date
@@ -251,11 +252,6 @@ class Clock(ModelSQL, ModelView):
                             'muted', '')))),
             ]
 
-    @classmethod
-    def today(cls):
-        Date = Pool().get('ir.date')
-        return Transaction().context.get('_retention_today') or Date.today()
-
     # What is due
 
     @classmethod
@@ -269,7 +265,7 @@ class Clock(ModelSQL, ModelView):
 
         :param kind: 'archive' or 'destroy'.
         """
-        today = today or cls.today()
+        today = today or current_date()
         clocks = cls.search([
                 ('next_kind', '=', kind),
                 ('next_date', '<=', today),
@@ -298,7 +294,7 @@ class Clock(ModelSQL, ModelView):
 
         :param name: 'archived' or 'destroyed'.
         """
-        cls.write(clocks, {f'{name}_on': cls.today()})
+        cls.write(clocks, {f'{name}_on': current_date()})
         clocks = cls.browse(clocks)
         for clock in clocks:
             clock._set_next()
@@ -328,7 +324,7 @@ class Clock(ModelSQL, ModelView):
         Change = pool.get('early_access.retention.clock.change')
         if not authorizations:
             return []
-        today = cls.today()
+        today = current_date()
         clocks = {
             c.authorization.id: c for c in cls.search([
                     ('authorization', 'in', [a.id for a in authorizations]),
@@ -378,7 +374,7 @@ class Clock(ModelSQL, ModelView):
                     ])}
         result = []
         for authorization, facts, policy in cls._inputs(
-                authorizations, cls.today()):
+                authorizations, current_date()):
             periods = policy.periods if policy else Periods()
             clock = clocks.get(authorization.id)
             if not clock:
@@ -426,7 +422,7 @@ class Clock(ModelSQL, ModelView):
         """
         pool = Pool()
         Announcement = pool.get('early_access.retention.announcement')
-        today = cls.today()
+        today = current_date()
         wait_for(clocks)
         values = []
         for clock in clocks:
@@ -468,7 +464,7 @@ class Clock(ModelSQL, ModelView):
     @classmethod
     @without_check_access
     def retention_to_announce(cls, after, limit):
-        last = cls.today() + dt.timedelta(days=90)
+        last = current_date() + dt.timedelta(days=90)
         return [c.id for c in cls.search([
                     ('id', '>', after),
                     ('next_date', '<=', last),

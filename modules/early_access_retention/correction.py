@@ -14,6 +14,7 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 from .authorization import DATES, event
 from .clock_change import REASONS
 from .exceptions import CorrectionError
+from .today import current_date
 from .words import difference
 
 
@@ -68,10 +69,8 @@ class CorrectDates(Wizard):
 
     def _facts(self):
         """Return the facts as they are, and as they would be."""
-        pool = Pool()
-        Authorization = pool.get('early_access.authorization')
-        Clock = pool.get('early_access.retention.clock')
-        today = Clock.today()
+        Authorization = Pool().get('early_access.authorization')
+        today = current_date()
         before = Authorization.retention_facts(
             [self.authorization], today)[self.authorization.id]
         start = self.start
@@ -119,6 +118,9 @@ class CorrectDates(Wizard):
                     'early_access_retention.msg_correction_changed',
                     authorization=self.authorization.rec_name))
         start = self.start
+        if start.market_withdrawal_date:
+            Authorization.warn_market_withdrawal(
+                [self.authorization], start.market_withdrawal_date)
         with Transaction().set_context(
                 _retention_cause='correction',
                 _retention_reason=start.reason), without_check_access():

@@ -6,19 +6,17 @@ from dateutil.relativedelta import relativedelta
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
-from trytond.modules.early_access.national_number import NationalNumberMixin
 from trytond.modules.early_access.workflow import (
-    ProgrammeWorkflow, guarded, stamped, time_field, user_field)
+    guarded, stamped, time_field, user_field)
 from trytond.modules.early_access_audit.incident_risk import LEVELS, risk_of
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.pyson import Eval, If
-from trytond.transaction import Transaction, without_check_access
+from trytond.transaction import without_check_access
 
-from .exceptions import ImpactAssessmentError, RegisterFixedError
-from .validity import PartMixin, draft_only, today
+from .exceptions import ImpactAssessmentError
+from .registers import PartMixin, RegisterMixin, draft_only
+from .today import current_date
 
-# How long after an event what it changes is to be judged
-DELAY = relativedelta(months=1)
 YEARLY = relativedelta(years=1)
 EVENTS = [
     ('access', "Illegitimate access"),
@@ -33,14 +31,10 @@ REQUIREMENTS = [(c, c) for c in (
         'SEC-SAU-2 SEC-SAU-3 SEC-SAU-4 SEC-ARC-1 SEC-ARC-2').split()]
 
 
-class ImpactAssessment(
-        NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
+class ImpactAssessment(RegisterMixin, ModelSQL, ModelView):
     "A version of the impact assessment of a processing"
     __name__ = 'early_access.dpia'
 
-    company = fields.Many2One(
-        'company.company', "Company", required=True, ondelete='RESTRICT',
-        states=draft_only)
     authorization = fields.Many2One(
         'early_access.authorization', "Authorization", ondelete='RESTRICT',
         states=draft_only,
@@ -84,6 +78,10 @@ class ImpactAssessment(
     overdue = fields.Function(fields.Boolean("Overdue"), 'get_overdue')
 
     _protected = frozenset({'state', 'validated_by', 'validated_at'})
+    _open = {
+        'validated': frozenset(),
+        'superseded': frozenset(),
+        }
 
     @classmethod
     def __setup__(cls):
@@ -106,25 +104,17 @@ class ImpactAssessment(
                 'depends': ['state'],
                 })
 
-    @staticmethod
-    def default_company():
-        return Transaction().context.get('company')
-
     @classmethod
     def default_date(cls):
-        return today()
+        return current_date()
 
     @classmethod
     def default_review_date(cls):
-        return today() + YEARLY
-
-    @staticmethod
-    def default_state():
-        return 'draft'
+        return current_date() + YEARLY
 
     @classmethod
     def get_overdue(cls, assessments, name):
-        date = today()
+        date = current_date()
         return {
             a.id: a.state == 'validated' and a.review_date < date
             for a in assessments}
@@ -183,7 +173,7 @@ class ImpactAssessment(
                     'early_access_retention.msg_dpia_uncovered',
                     requirements=self.uncovered))
         with without_check_access():
-            formalities = Formality.in_force(self.company, today())
+            formalities = Formality.in_force(self.company, current_date())
         kinds = ['dpo_opinion']
         if self.residual_risk == 'high':
             kinds.append('prior_consultation')
@@ -228,23 +218,8 @@ class ImpactAssessment(
         pass
 
     @classmethod
-    def check_modification(
-            cls, mode, assessments, values=None, external=False):
-        super().check_modification(
-            mode, assessments, values=values, external=external)
-        for assessment in assessments:
-            if (assessment.state != 'draft'
-                    and (mode == 'delete' or mode == 'write' and external)):
-                raise RegisterFixedError(gettext(
-                        'early_access_retention.msg_register_fixed',
-                        record=assessment.rec_name))
-
-    @classmethod
     def copy(cls, assessments, default=None):
         default = default.copy() if default is not None else {}
-        for name in ['validated_by', 'validated_at']:
-            default.setdefault(name)
-        default.setdefault('state', 'draft')
         # Who makes a new version links its own measures
         default.setdefault('risks.measures')
         return super().copy(assessments, default=default)
@@ -362,200 +337,3 @@ class RiskMeasure(ModelSQL):
     measure = fields.Many2One(
         'early_access.dpia.measure', "Measure", required=True,
         ondelete='CASCADE')
-
-
-class Review(NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
-    """What may change the risks, and what came of it (art. 14.4).
-
-    It opens by itself, or somebody opens it.
-    """
-    __name__ = 'early_access.dpia.review'
-
-    company = fields.Many2One(
-        'company.company', "Company", required=True, ondelete='RESTRICT',
-        states={
-            'readonly': Eval('id', -1) >= 0,
-            })
-    trigger = fields.Selection([
-            ('processor', "New processor"),
-            ('transfer', "New transfer"),
-            ('category', "New special category of data"),
-            ('breach', "Incident or breach"),
-            ('date', "Date of review"),
-            ('other', "Other change"),
-            ], "Trigger", required=True, sort=False,
-        states={
-            'readonly': Eval('id', -1) >= 0,
-            })
-    trigger_string = trigger.translated('trigger')
-    resource = fields.Reference("About", [
-            (None, ""),
-            ('early_access.processor', "Processor"),
-            ('early_access.transfer', "Transfer"),
-            ('early_access.protocol', "Protocol"),
-            ('early_access.audit.incident', "Incident"),
-            ('early_access.dpia', "Impact Assessment"),
-            ], readonly=True,
-        states={
-            'invisible': ~Eval('resource'),
-            })
-    opened_on = fields.Date("Opened On", required=True, readonly=True)
-    due_date = fields.Date(
-        "Due Date", required=True, states={
-            'readonly': Eval('state') != 'open',
-            })
-    decision = fields.Selection([
-            (None, ""),
-            ('unchanged', "The assessment holds"),
-            ('new_version', "A new version is made"),
-            ], "Decision", sort=False, states={
-            'readonly': Eval('state') != 'open',
-            })
-    reason = fields.Text(
-        "Reason", states={
-            'readonly': Eval('state') != 'open',
-            })
-    assessment = fields.Many2One(
-        'early_access.dpia', "New Version", ondelete='RESTRICT',
-        domain=[
-            ('company', '=', Eval('company', -1)),
-            ],
-        states={
-            'readonly': Eval('state') != 'open',
-            'invisible': Eval('decision') != 'new_version',
-            })
-    closed_by = user_field("Closed By")
-    closed_at = time_field("Closed At")
-    overdue = fields.Function(fields.Boolean("Overdue"), 'get_overdue')
-    state = fields.Selection([
-            ('open', "Open"),
-            ('closed', "Closed"),
-            ], "State", required=True, readonly=True, sort=False)
-
-    _protected = frozenset({'state', 'opened_on', 'closed_by', 'closed_at'})
-
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        t = cls.__table__()
-        cls._sql_indexes.add(
-            Index(
-                t, (t.company, Index.Range()),
-                (t.state, Index.Equality(cardinality='low')),
-                (t.due_date, Index.Range())))
-        cls._order = [('due_date', 'ASC'), ('id', 'ASC')]
-        cls._transitions |= {('open', 'closed')}
-        cls._buttons.update(
-            close={
-                'invisible': Eval('state') != 'open',
-                'icon': 'tryton-ok',
-                'depends': ['state'],
-                })
-
-    @staticmethod
-    def default_company():
-        return Transaction().context.get('company')
-
-    @staticmethod
-    def default_trigger():
-        return 'other'
-
-    @classmethod
-    def default_opened_on(cls):
-        return today()
-
-    @classmethod
-    def default_due_date(cls):
-        return today() + DELAY
-
-    @staticmethod
-    def default_state():
-        return 'open'
-
-    @classmethod
-    def get_overdue(cls, reviews, name):
-        date = today()
-        return {
-            r.id: r.state == 'open' and r.due_date < date for r in reviews}
-
-    def get_rec_name(self, name):
-        about = self.resource.rec_name if self.resource else None
-        return ' - '.join(filter(None, [self.trigger_string, about]))
-
-    @classmethod
-    def view_attributes(cls):
-        return super().view_attributes() + [
-            ('/tree', 'visual',
-                If(Eval('overdue', False), 'danger',
-                    If(Eval('state') == 'closed', 'muted', ''))),
-            ]
-
-    @classmethod
-    @without_check_access
-    def open_for(cls, trigger, record, company=None):
-        """Open a review about a record, unless one is open.
-
-        :param company: the one of the record by default.
-        """
-        company = company or record.company
-        if cls.search([
-                    ('resource', '=', str(record)),
-                    ('trigger', '=', trigger),
-                    ('state', '=', 'open'),
-                    ], limit=1):
-            return
-        cls.create([{
-                    'company': company.id,
-                    'trigger': trigger,
-                    'resource': str(record),
-                    }])
-
-    @classmethod
-    @guarded('open')
-    @ModelView.button
-    @Workflow.transition('closed')
-    @stamped('closed')
-    def close(cls, reviews):
-        """Close the reviews.
-
-        :raises ImpactAssessmentError: without a decision and its reason, or
-            without the new version.
-        """
-        for review in reviews:
-            if (not review.decision or not (review.reason or '').strip()
-                    or review.decision == 'new_version'
-                    and not review.assessment):
-                raise ImpactAssessmentError(gettext(
-                        'early_access_retention.msg_dpia_review_decision',
-                        review=review.rec_name))
-
-    @classmethod
-    def check_modification(cls, mode, reviews, values=None, external=False):
-        super().check_modification(
-            mode, reviews, values=values, external=external)
-        for review in reviews:
-            if mode == 'delete' or (
-                    mode == 'write' and external and review.state != 'open'):
-                raise RegisterFixedError(gettext(
-                        'early_access_retention.msg_register_fixed',
-                        record=review.rec_name))
-
-
-class Protocol(metaclass=PoolMeta):
-    __name__ = 'early_access.protocol'
-
-    @classmethod
-    def activate(cls, protocols):
-        super().activate(protocols)
-        Review = Pool().get('early_access.dpia.review')
-        with without_check_access():
-            for protocol in cls.browse([p.id for p in protocols]):
-                before = {
-                    j.category
-                    for other in protocol.authorization.protocols
-                    if other != protocol and other.state != 'draft'
-                    for j in other.justifications}
-                if {j.category for j in protocol.justifications} - before:
-                    Review.open_for(
-                        'category', protocol,
-                        company=protocol.authorization.company)

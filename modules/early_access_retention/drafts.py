@@ -11,6 +11,8 @@ from sql.conditionals import Coalesce
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction, without_check_access
 
+from .today import current_date
+
 
 class Patient(metaclass=PoolMeta):
     __name__ = 'early_access.patient'
@@ -53,9 +55,8 @@ class Patient(metaclass=PoolMeta):
         "Return by id of authorization the time before which drafts end."
         pool = Pool()
         Authorization = pool.get('early_access.authorization')
-        Clock = pool.get('early_access.retention.clock')
         Policy = pool.get('early_access.retention.policy')
-        today = Clock.today()
+        today = current_date()
         midnight = dt.datetime.combine(today, dt.time())
         return {
             authorization: midnight - dt.timedelta(days=policy.draft_days)

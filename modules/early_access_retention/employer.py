@@ -12,7 +12,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
 from .exceptions import EmployerError
-from .validity import today
+from .today import current_date
 
 
 class User(metaclass=PoolMeta):
@@ -34,7 +34,7 @@ class User(metaclass=PoolMeta):
         It is called by a cron, and when a contract is ended.
         """
         UserRole = Pool().get('res.user.role')
-        date = today()
+        date = current_date()
         users = [
             u for u in cls.search([('employer', '!=', None)], order=[])
             if not u.employer.is_valid(date)]
@@ -56,7 +56,7 @@ class User(metaclass=PoolMeta):
         "Check that the contract of the employer is in force today."
         with without_check_access():
             employer = self.__class__(self.id).employer
-            if employer and not employer.is_valid(today()):
+            if employer and not employer.is_valid(current_date()):
                 raise EmployerError(gettext(
                         'early_access_retention.msg_employer_contract',
                         user=self.rec_name, contract=employer.rec_name))

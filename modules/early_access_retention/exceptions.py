@@ -45,6 +45,18 @@ class ImpactAssessmentError(UserError):
     pass
 
 
+class ProcessingUnchangedError(UserError):
+    pass
+
+
+class ProcessingVersionError(AccessError):
+    pass
+
+
+class MarketWithdrawalWarning(UserWarning):
+    pass
+
+
 class PolicyError(ValidationError):
     pass
 

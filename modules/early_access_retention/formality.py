@@ -4,7 +4,8 @@
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.pyson import Eval
 
-from .validity import ValidityMixin, draft_only
+from .registers import draft_only
+from .validity import ValidityMixin
 
 KINDS = [
     ('declaration', "Declaration to the CNIL (art. 3.2)"),

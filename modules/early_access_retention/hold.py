@@ -12,6 +12,7 @@ from trytond.pyson import Eval, If
 from trytond.transaction import without_check_access
 
 from .exceptions import HoldError
+from .today import current_date
 
 
 class Hold(NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
@@ -128,8 +129,7 @@ class Hold(NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
 
     @classmethod
     def default_from_date(cls):
-        Date = Pool().get('ir.date')
-        return Date.today()
+        return current_date()
 
     @fields.depends('authorization', '_parent_authorization.company')
     def on_change_with_company(self, name=None):
@@ -141,7 +141,7 @@ class Hold(NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
 
     @classmethod
     def get_over(cls, holds, name):
-        today = Pool().get('early_access.retention.clock').today()
+        today = current_date()
         return {h.id: h.state != 'draft' and h.until < today for h in holds}
 
     def get_rec_name(self, name):
@@ -168,7 +168,7 @@ class Hold(NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
     @without_check_access
     def active(cls, authorizations):
         "Return the holds on the authorizations that last today."
-        today = Pool().get('early_access.retention.clock').today()
+        today = current_date()
         return cls.search([
                 ('authorization', 'in', [int(a) for a in authorizations]),
                 ('state', '=', 'placed'),

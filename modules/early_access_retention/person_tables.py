@@ -23,7 +23,10 @@ from .exceptions import PersonTableError
 
 PATIENT = 'early_access.patient'
 # What a subject with a key of their own is
-SUBJECTS = {PATIENT: 'patient', 'early_access.related_person': 'related_person'}
+SUBJECTS = {
+    PATIENT: 'patient',
+    'early_access.related_person': 'related_person',
+    }
 # What Tryton lets be linked with any record
 RESOURCES = [
     ('ir.model.log', 'resource'),

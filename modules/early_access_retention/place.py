@@ -27,7 +27,7 @@ from trytond.transaction import Transaction, without_check_access
 
 from .exceptions import PlaceError, WorkCountryError
 from .territory import clean_code, is_inside
-from .validity import today
+from .today import current_date
 
 # How often the last time of a mismatch is written
 INTERVAL = dt.timedelta(minutes=10)
@@ -312,7 +312,7 @@ class User(metaclass=PoolMeta):
     def _viewing_in_force(cls, user):
         "Whether transfers let the user look at data from the country."
         Transfer = Pool().get('early_access.transfer')
-        date = today()
+        date = current_date()
         return any(t.is_in_force(date) for t in Transfer.search([
                     ('company', 'in', [c.id for c in user.companies]),
                     ('country', '=', user.work_country.id),
@@ -341,7 +341,7 @@ class User(metaclass=PoolMeta):
     @classmethod
     def _outside_reason(cls, user, code):
         "Return why the user is not meant to be in a country, or None."
-        key = user, today()
+        key = user, current_date()
         place = cls._work_place_cache.get(key)
         if place is None:
             with Transaction().set_user(0), without_check_access():

@@ -15,6 +15,7 @@ from trytond.transaction import Transaction, without_check_access
 
 from .exceptions import PolicyError, PolicyWarning
 from .reckoning import ACTIVE_MONTHS, ARCHIVE_YEARS, Periods
+from .today import current_date
 from .words import difference
 
 # The least and the most of each period; the most is what is lawful
@@ -156,10 +157,9 @@ class Policy(NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
 
     @classmethod
     def get_in_force(cls, policies, name):
-        Date = Pool().get('ir.date')
         latest = {}
-        for policy in cls._adopted([p.company for p in policies],
-                Date.today()):
+        for policy in cls._adopted(
+                [p.company for p in policies], current_date()):
             latest[policy.company, policy.authorization] = policy
         return {
             p.id: latest.get((p.company, p.authorization)) == p

@@ -2,7 +2,8 @@
 # this repository contains the full copyright notices and license terms.
 """The records of processing activities (GDPR 30.1 and 30.2).
 
-They are made of what the registers and the programmes hold at that moment.
+They are made of what the registers and the programmes hold at that moment, and
+kept as they are when they are issued.
 """
 
 from trytond.i18n import gettext
@@ -10,9 +11,10 @@ from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.modules.early_access.national_number import NationalNumberMixin
 from trytond.modules.early_access_audit.incident_report import IncidentReport
 from trytond.pool import Pool
-from trytond.pyson import Eval, If
+from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction, without_check_access
 
+from .exceptions import RegisterFixedError
 from .processing_content import Content
 
 
@@ -23,6 +25,10 @@ class Processing(NationalNumberMixin, ModelSQL, ModelView):
     """
     __name__ = 'early_access.processing'
 
+    _states = {
+        'readonly': Bool(Eval('versions', [])),
+        }
+
     company = fields.Many2One(
         'company.company', "Company", required=True, ondelete='RESTRICT',
         states={
@@ -31,13 +37,14 @@ class Processing(NationalNumberMixin, ModelSQL, ModelView):
     kind = fields.Selection([
             ('controller', "Record of the controller (30.1)"),
             ('processor', "Record of the processor (30.2)"),
-            ], "Kind", required=True, sort=False)
+            ], "Kind", required=True, sort=False, states=_states)
     name = fields.Char("Name", required=True, translate=True)
     controller = fields.Many2One(
         'party.party', "Controller", ondelete='RESTRICT',
         states={
             'invisible': Eval('kind') != 'processor',
             'required': Eval('kind') == 'processor',
+            **_states,
             },
         context={
             'company': Eval('company', -1),
@@ -62,6 +69,14 @@ class Processing(NationalNumberMixin, ModelSQL, ModelView):
         help="Leave empty for all those of the company.")
     gaps = fields.Function(fields.Text("Missing"), 'get_gaps')
     gaps_count = fields.Function(fields.Integer("Missing"), 'get_gaps')
+    versions = fields.One2Many(
+        'early_access.processing.version', 'processing', "Issued Versions",
+        readonly=True)
+
+    del _states
+
+    # What the versions are numbered and compared by
+    _issued = frozenset({'company', 'kind', 'controller'})
 
     @classmethod
     def __setup__(cls):
@@ -73,6 +88,10 @@ class Processing(NationalNumberMixin, ModelSQL, ModelView):
             ]
         cls._sql_indexes.add(Index(t, (t.company, Index.Range())))
         cls._order = [('kind', 'ASC'), ('name', 'ASC'), ('id', 'ASC')]
+        cls._buttons.update(
+            issue={
+                'icon': 'tryton-ok',
+                })
 
     @staticmethod
     def default_company():
@@ -120,6 +139,34 @@ class Processing(NationalNumberMixin, ModelSQL, ModelView):
                     ])
             for line in clock.reasoning.splitlines()]
 
+    @classmethod
+    @ModelView.button
+    def issue(cls, records):
+        "Keep what the records say now as versions that nobody changes."
+        Version = Pool().get('early_access.processing.version')
+        for record in records:
+            Version.issue(record)
+
+    @classmethod
+    def check_modification(cls, mode, records, values=None, external=False):
+        super().check_modification(
+            mode, records, values=values, external=external)
+        if mode == 'create' or (
+                mode == 'write' and not values.keys() & cls._issued):
+            return
+        with without_check_access():
+            for record in cls.browse([r.id for r in records]):
+                if record.versions:
+                    raise RegisterFixedError(gettext(
+                            'early_access_retention.msg_processing_issued',
+                            record=record.rec_name))
+
+    @classmethod
+    def copy(cls, records, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('versions')
+        return super().copy(records, default=default)
+
 
 class ProcessingAuthorization(ModelSQL):
     "Processing - Authorization"
@@ -143,6 +190,7 @@ class ProcessingReport(IncidentReport):
         Company = pool.get('company.company')
         context = super().get_context(records, header, data)
         context['contents'] = {r.id: r.content() for r in records}
+        context['version'] = data.get('version')
         context['missing'] = gettext('early_access_retention.msg_missing')
         company = Transaction().context.get('company')
         context['company'] = Company(company) if company else (

@@ -10,9 +10,12 @@ from trytond.modules.early_access_audit import purge, settings
 from trytond.modules.early_access_audit.incident_report import IncidentReport
 from trytond.modules.early_access_audit.session import idle_time
 from trytond.pool import Pool
+from trytond.transaction import Transaction
 
 from .territory import is_inside
-from .validity import today
+from .today import current_date
+
+FORMAT, VERSION = 'early-access-processing', 1
 
 
 def text(name, **values):
@@ -40,16 +43,17 @@ class Content:
         Formality = pool.get('early_access.formality')
         self.processing = processing
         self.company = processing.company
-        self.date = today()
+        self.date = current_date()
         self.formalities = Formality.in_force(self.company, self.date)
         self.authorizations = list(processing.authorizations) or (
             pool.get('early_access.authorization').search([
                     ('company', '=', self.company.id),
                     ('state', 'not in', ['draft', 'refused']),
                     ]))
-        self.sections = [
-            (text(f'section_{name}'), list(rows))
-            for name, rows in self._sections()]
+        self._named = {
+            name: (text(f'section_{name}'), list(rows))
+            for name, rows in self._sections()}
+        self.sections = list(self._named.values())
 
     def gaps(self):
         "Return what is missing, as texts."
@@ -57,6 +61,30 @@ class Content:
             text('gap', section=title, row=label)
             for title, rows in self.sections
             for label, lines in rows if not lines]
+
+    def statement(self):
+        """Return what the record says, to be kept as JSON.
+
+        The sections have a name that is the same in all languages.
+        """
+        heading = text('section_heading'), [(
+                self.processing.__names__('name')['field'],
+                [self.processing.name])]
+        return {
+            'format': FORMAT,
+            'version': VERSION,
+            'kind': self.processing.kind,
+            'language': Transaction().language,
+            'sections': [{
+                    'name': name,
+                    'title': title,
+                    'rows': [
+                        {'label': label, 'lines': lines}
+                        for label, lines in rows],
+                    }
+                for name, (title, rows) in {
+                    'heading': heading, **self._named}.items()],
+            }
 
     def _sections(self):
         yield 'parties', self.parties()

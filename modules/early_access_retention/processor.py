@@ -9,8 +9,9 @@ from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.transaction import Transaction, without_check_access
 
-from .validity import (
-    STATUSES, PartMixin, ValidityMixin, draft_only, status_of, today)
+from .registers import PartMixin, draft_only
+from .today import current_date
+from .validity import STATUSES, ValidityMixin, status_of
 
 CLAUSES = [
     ('subject', "Subject, duration, purpose, data and persons (28.3)"),
@@ -147,7 +148,7 @@ class Processor(ValidityMixin, ModelSQL, ModelView):
 
     @classmethod
     def get_gaps(cls, processors, names):
-        date = today()
+        date = current_date()
         labels = cls._labels()
         gaps = {p.id: p.find_gaps(date, *labels) for p in processors}
         return {n: {
@@ -300,7 +301,7 @@ class Certificate(PartMixin, ModelSQL, ModelView):
 
     @classmethod
     def get_status(cls, certificates, name):
-        date = today()
+        date = current_date()
         return {c.id: c.status_at(date) for c in certificates}
 
     def status_at(self, date):
@@ -381,7 +382,7 @@ class CollectingEstablishment(ModelSQL, ModelView):
     def contracts(cls, parties):
         "Return the best contract of each party, by id, as values."
         Processor = Pool().get('early_access.processor')
-        date = today()
+        date = current_date()
         result = {
             p: {
                 'processor': None, 'contract_state': 'missing',

@@ -13,6 +13,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction, without_check_access
 
 from .rights_clock import OPEN_STATES
+from .today import current_date
 
 # How long who ordered must be known (good distribution practice)
 ORDER_YEARS = 5
@@ -63,7 +64,7 @@ class Professional(metaclass=PoolMeta):
         yield 'delegation', [
             users[d.user.id] for d in Delegation.search([
                     ('user', 'in', list(users)),
-                    ('to_date', '>=', cls._retention_today()),
+                    ('to_date', '>=', current_date()),
                     ])]
         for Model, state in [
                 (Request, 'state'), (Recipient, 'request.state')]:
@@ -72,10 +73,6 @@ class Professional(metaclass=PoolMeta):
                         ('professional', 'in', ids),
                         (state, 'in', OPEN_STATES),
                         ])]
-
-    @staticmethod
-    def _retention_today():
-        return Pool().get('early_access.retention.clock').today()
 
     @classmethod
     def _retention_refers(cls, Model, name, ids, where=None):
@@ -109,7 +106,7 @@ class Professional(metaclass=PoolMeta):
     def _retention_orders(cls, ids):
         Order = Pool().get('early_access.order')
         cutoff = dt.datetime.combine(
-            cls._retention_today() - relativedelta(years=ORDER_YEARS),
+            current_date() - relativedelta(years=ORDER_YEARS),
             dt.time())
         return cls._retention_refers(
             Order, 'requested_by', ids,
@@ -129,7 +126,7 @@ class Professional(metaclass=PoolMeta):
         pool = Pool()
         End = pool.get('early_access.retention.professional_end')
         Policy = pool.get('early_access.retention.policy')
-        if Policy.professional_period(cls._retention_today()) is None:
+        if Policy.professional_period(current_date()) is None:
             return []
         professional, end = cls.__table__(), End.__table__()
         cursor = Transaction().connection.cursor()
@@ -164,7 +161,7 @@ class Professional(metaclass=PoolMeta):
     @classmethod
     def _retention_note(cls, professionals, needed):
         "Keep since when nothing needs them."
-        today = cls._retention_today()
+        today = current_date()
         cls.write([
                 p for p in professionals
                 if p.id in needed and p.unneeded_since],

@@ -16,6 +16,7 @@ from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction, without_check_access
 
 from .exceptions import ProfessionalEndError
+from .today import current_date
 
 OPEN = ['proposed', 'approved']
 EDITABLE = frozenset({'keep_reason', 'kept_until'})
@@ -106,7 +107,7 @@ class ProfessionalEnd(ProgrammeWorkflow, ModelSQL, ModelView):
 
     @classmethod
     def default_proposed_on(cls):
-        return Pool().get('early_access.retention.clock').today()
+        return current_date()
 
     @classmethod
     def get_rec_name(cls, ends, name):

@@ -7,8 +7,10 @@ from trytond.modules.early_access_audit.role import DATA_KINDS, DATA_LEVELS
 from trytond.pyson import Bool, Eval
 
 from .exceptions import DisclosureError
+from .registers import draft_only
 from .territory import is_inside
-from .validity import ValidityMixin, draft_only, today
+from .today import current_date
+from .validity import ValidityMixin
 
 CATEGORIES = [
     ('laboratory', "Service of the laboratory (art. 8.2)"),
@@ -137,7 +139,7 @@ class Recipient(ValidityMixin, ModelSQL, ModelView):
         :param authorization: the one whose data it is.
         :raises DisclosureError: telling what to do.
         """
-        date = today()
+        date = current_date()
         if not self.is_valid(date):
             reason = 'validity'
         elif self.category not in categories:

@@ -7,7 +7,8 @@ from dateutil.relativedelta import relativedelta
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import without_check_access
 
-from .validity import today
+from .today import current_date
+
 
 # The days before the end at which an e-mail is sent, and once it is over
 STEPS = (90, 30, 7, 0)
@@ -63,7 +64,7 @@ class Alert(metaclass=PoolMeta):
         pool = Pool()
         Assessment = pool.get('early_access.dpia')
         Review = pool.get('early_access.dpia.review')
-        date = today()
+        date = current_date()
         for assessment in Assessment.search([
                     ('state', '=', 'validated'),
                     ('review_date', '<=', date),

@@ -6,6 +6,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.transaction import without_check_access
 
 from .reckoning import request_end
+from .today import current_date
 
 # The period and the time from which it counts, by state
 ENDS = {
@@ -32,7 +33,7 @@ class Patient(metaclass=PoolMeta):
         Policy = pool.get('early_access.retention.policy')
         patients = [p for p in cls.browse(patients) if p.state in ENDS]
         authorizations = list({p.authorization for p in patients})
-        policies = Policy.of(authorizations, Clock.today())
+        policies = Policy.of(authorizations, current_date())
         last = {
             c.authorization.id: c.destroy_on for c in Clock.search([
                     ('authorization', 'in', [a.id for a in authorizations]),

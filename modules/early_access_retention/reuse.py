@@ -6,7 +6,9 @@ from trytond.model import ModelSQL, ModelView, fields
 from trytond.pyson import Eval
 
 from .exceptions import ReuseError
-from .validity import ValidityMixin, draft_only, today
+from .registers import draft_only
+from .today import current_date
+from .validity import ValidityMixin
 
 KINDS = [
     ('research', "Research or study"),
@@ -85,7 +87,7 @@ class Reuse(ValidityMixin, ModelSQL, ModelView):
 
         :raises ReuseError: telling what to do.
         """
-        if (not self.is_valid(today()) or self.missing()
+        if (not self.is_valid(current_date()) or self.missing()
                 or self.kind != kind
                 or self.authorization
                 and self.authorization != authorization):

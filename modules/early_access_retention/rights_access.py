@@ -25,6 +25,7 @@ from trytond.transaction import Transaction, without_check_access
 
 from .archive_content import lines_of
 from .rights_disclosure import disclosures, disclosures_of
+from .today import current_date
 
 FORMAT, VERSION = 'early-access-rights', 1
 
@@ -123,7 +124,7 @@ class Access:
             'version': VERSION,
             'request': request.number,
             'received_on': request.received_on.isoformat(),
-            'produced_on': request._today().isoformat(),
+            'produced_on': current_date().isoformat(),
             'language': request.language.code,
             'controller': self._controller(),
             'sections': [s for s in sections if s['records']],

@@ -17,12 +17,13 @@ from trytond.model import fields
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
-from trytond.transaction import Transaction, without_check_access
+from trytond.transaction import without_check_access
 
 from trytond.modules.early_access.transaction import wait_for
 from trytond.modules.early_access_audit import notice
 
 from .exceptions import RightsExtensionError
+from .today import current_date
 
 TIME = relativedelta(months=1)
 EXTENDED_TIME = relativedelta(months=3)
@@ -73,17 +74,12 @@ class RightsClock:
             ], "Alert", readonly=True, sort=False)
 
     @classmethod
-    def _today(cls):
-        Date = Pool().get('ir.date')
-        return Transaction().context.get('_rights_today') or Date.today()
-
-    @classmethod
     def default_urgency(cls):
         return 'running'
 
     @classmethod
     def get_urgency(cls, requests, name):
-        today, notice_days = cls._today(), cls._notice()
+        today, notice_days = current_date(), cls._notice()
         result = {}
         for request in requests:
             if request.state not in OPEN_STATES:
@@ -130,7 +126,7 @@ class RightsClock:
         """
         wait_for(requests)
         cls.check_state(requests, 'extend', OPEN_STATES)
-        today = cls._today()
+        today = current_date()
         for request in requests:
             first = due_date(request.received_on)
             names = {
@@ -163,7 +159,7 @@ class RightsClock:
         Once when it is due soon, and each week once it is overdue. It does
         nothing more when it is run twice the same day.
         """
-        today, notice_days = cls._today(), cls._notice()
+        today, notice_days = current_date(), cls._notice()
         requests = cls.search([
                 ('state', 'in', OPEN_STATES),
                 ('due_date', '<=', today + notice_days),

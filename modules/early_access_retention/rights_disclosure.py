@@ -39,7 +39,8 @@ Disclosure.__doc__ = "A date, and two texts in the language of the context."
 def disclosures(patient):
     "Return the disclosures of the data of a patient, in order."
     return sorted({
-            *_traced([('patient', '=', patient.id)]), *_registered(patient), *_handed_over(patient)})
+            *_traced([('patient', '=', patient.id)]),
+            *_registered(patient), *_handed_over(patient)})
 
 
 @without_check_access

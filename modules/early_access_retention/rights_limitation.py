@@ -14,10 +14,12 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from trytond.modules.early_access.answers import OPEN_STATES as OPEN_FORMS
 from trytond.modules.early_access.workflow import (
-    ProgrammeWorkflow, guarded, stamped, time_field, user_field)
+    guarded, stamped, time_field, user_field)
 
 from .exceptions import LimitationAccessError, LimitationError
 from .freezing import is_exporting
+from .rights_part import RequestActMixin
+from .today import current_date
 
 SCOPES = [
     ('identity', "Identity"),
@@ -29,7 +31,7 @@ draft = {
     }
 
 
-class Limitation(ProgrammeWorkflow, ModelSQL, ModelView):
+class Limitation(RequestActMixin, ModelSQL, ModelView):
     """A freeze of the data that a person contests (GDPR 18).
 
     While it is active the data are kept, and neither shown, changed nor
@@ -37,8 +39,6 @@ class Limitation(ProgrammeWorkflow, ModelSQL, ModelView):
     """
     __name__ = 'early_access.rights.limitation'
     _tells_of = 'person'
-    _path_to_patient = 'patient'
-    _concerns_patient = True
 
     request = fields.Many2One(
         'early_access.rights.request', "Request", required=True,
@@ -51,20 +51,6 @@ class Limitation(ProgrammeWorkflow, ModelSQL, ModelView):
             ],
         states={
             'readonly': Eval('id', -1) >= 0,
-            })
-    company = fields.Function(
-        fields.Many2One('company.company', "Company"), 'get_company',
-        searcher='search_company')
-    patient = fields.Many2One(
-        'early_access.patient', "Patient", readonly=True, ondelete='CASCADE',
-        states={
-            'invisible': ~Eval('patient'),
-            })
-    related_person = fields.Many2One(
-        'early_access.related_person', "Related Person", readonly=True,
-        ondelete='CASCADE',
-        states={
-            'invisible': ~Eval('related_person'),
             })
     scope = fields.Selection(
         SCOPES, "Frozen Data", required=True, sort=False, states=draft)
@@ -186,31 +172,8 @@ class Limitation(ProgrammeWorkflow, ModelSQL, ModelView):
     def default_ground():
         return 'accuracy'
 
-    @staticmethod
-    def default_state():
-        return 'draft'
-
-    @classmethod
-    def get_company(cls, limitations, name):
-        return {r.id: r.request.company.id for r in limitations}
-
-    @classmethod
-    def search_company(cls, name, clause):
-        return [('request.' + clause[0], *clause[1:])]
-
-    @fields.depends('request', '_parent_request.patient',
-        '_parent_request.related_person')
-    def on_change_request(self):
-        if self.request:
-            self.patient = self.request.patient
-            self.related_person = self.request.related_person
-
     def get_rec_name(self, name):
         return f'{self.request.rec_name} - {self.scope_string}'
-
-    @classmethod
-    def search_rec_name(cls, name, clause):
-        return [('request.' + clause[0], *clause[1:])]
 
     @classmethod
     def view_attributes(cls):
@@ -263,8 +226,7 @@ class Limitation(ProgrammeWorkflow, ModelSQL, ModelView):
         :raises LimitationError: without a reason, or if the person was not
             told before (GDPR 18.3).
         """
-        Request = Pool().get('early_access.rights.request')
-        today = Request._today()
+        today = current_date()
         for limitation in limitations:
             if not limitation.lift_reason:
                 raise LimitationError(gettext(

@@ -7,12 +7,13 @@ from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.transaction import without_check_access
 
-from .exceptions import RightsAccessError, RightsRequestError
-from .rights_clock import OPEN_STATES
+from .exceptions import RightsRequestError
 from .rights_disclosure import exports_of
+from .rights_part import OpenPartMixin
+from .today import current_date
 
 
-class RightsRecipient(ModelSQL, ModelView):
+class RightsRecipient(OpenPartMixin, ModelSQL, ModelView):
     """Who had the data that are rectified or frozen, and is told (GDPR 19)."""
     __name__ = 'early_access.rights.recipient'
     _tells_of = 'person'
@@ -21,9 +22,6 @@ class RightsRecipient(ModelSQL, ModelView):
     request = fields.Many2One(
         'early_access.rights.request', "Request", required=True,
         readonly=True, ondelete='CASCADE')
-    company = fields.Function(
-        fields.Many2One('company.company', "Company"), 'get_company',
-        searcher='search_company')
     kind = fields.Selection([
             ('hospital', "Hospital team"),
             ('pharmacovigilance', "Pharmacovigilance"),
@@ -65,14 +63,6 @@ class RightsRecipient(ModelSQL, ModelView):
         cls._order = [('id', 'ASC')]
 
     @classmethod
-    def get_company(cls, recipients, name):
-        return {r.id: r.request.company.id for r in recipients}
-
-    @classmethod
-    def search_company(cls, name, clause):
-        return [('request.' + clause[0], *clause[1:])]
-
-    @classmethod
     def get_recipients(cls):
         DataExport = Pool().get('early_access.data_export')
         return [
@@ -84,9 +74,6 @@ class RightsRecipient(ModelSQL, ModelView):
         return {
             r.id: r.data_export.recipient if r.data_export else None
             for r in recipients}
-
-    def get_rec_name(self, name):
-        return self.request.rec_name
 
     @classmethod
     def view_attributes(cls):
@@ -145,21 +132,8 @@ class RightsRecipient(ModelSQL, ModelView):
     def validate_fields(cls, recipients, field_names):
         super().validate_fields(recipients, field_names)
         for recipient in recipients:
-            if (recipient.informed_on and recipient.informed_on
-                    > recipient.request._today()):
+            if (recipient.informed_on
+                    and recipient.informed_on > current_date()):
                 raise RightsRequestError(gettext(
                         'early_access_retention.msg_rights_date',
                         **cls.__names__('informed_on', record=recipient)))
-
-    @classmethod
-    def check_modification(
-            cls, mode, recipients, values=None, external=False):
-        super().check_modification(
-            mode, recipients, values=values, external=external)
-        if not external:
-            return
-        for recipient in recipients:
-            if recipient.request.state not in OPEN_STATES:
-                raise RightsAccessError(gettext(
-                        'early_access_retention.msg_rights_closed',
-                        request=recipient.request.rec_name))

@@ -5,12 +5,13 @@ from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
 from trytond.modules.early_access.sealed import Sealed, SealedMixin
 from trytond.modules.early_access.workflow import (
-    ProgrammeWorkflow, guarded, stamped, time_field, user_field)
+    guarded, stamped, time_field, user_field)
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
 
 from .exceptions import RectificationError, RightsAccessError
 from .freezing import rectifying
+from .rights_part import RequestActMixin
 
 # The field of the rectification that holds the value, by that of the person
 VALUES = {
@@ -49,7 +50,7 @@ DATES = ('birth_month', 'birth_date')
 NUMBERS = ('weight', 'height')
 
 
-class Rectification(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
+class Rectification(SealedMixin, RequestActMixin, ModelSQL, ModelView):
     """An act by which what is held of a person is made right (GDPR 16).
 
     It keeps the old and the new value, sealed under the key of the person.
@@ -58,8 +59,6 @@ class Rectification(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
     """
     __name__ = 'early_access.rights.rectification'
     _tells_of = 'health'
-    _path_to_patient = 'patient'
-    _concerns_patient = True
 
     _draft = {
         'readonly': Eval('state') != 'draft',
@@ -76,17 +75,6 @@ class Rectification(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
             ],
         states={
             'readonly': Eval('id', -1) >= 0,
-            })
-    company = fields.Function(
-        fields.Many2One('company.company', "Company"), 'get_company',
-        searcher='search_company')
-    patient = fields.Many2One(
-        'early_access.patient', "Patient", readonly=True, ondelete='CASCADE')
-    related_person = fields.Many2One(
-        'early_access.related_person', "Related Person", readonly=True,
-        ondelete='CASCADE',
-        states={
-            'invisible': ~Eval('related_person'),
             })
     subject = fields.Selection([
             ('identity', "Identity"),
@@ -189,35 +177,12 @@ class Rectification(SealedMixin, ProgrammeWorkflow, ModelSQL, ModelView):
     def default_subject():
         return 'identity'
 
-    @staticmethod
-    def default_state():
-        return 'draft'
-
-    @classmethod
-    def get_company(cls, rectifications, name):
-        return {r.id: r.request.company.id for r in rectifications}
-
-    @classmethod
-    def search_company(cls, name, clause):
-        return [('request.' + clause[0], *clause[1:])]
-
-    @fields.depends('request', '_parent_request.patient',
-        '_parent_request.related_person')
-    def on_change_request(self):
-        if self.request:
-            self.patient = self.request.patient
-            self.related_person = self.request.related_person
-
     @fields.depends('form', 'correction')
     def on_change_form(self):
         self.correction = None
 
     def get_rec_name(self, name):
         return f'{self.request.rec_name} ({self.id})'
-
-    @classmethod
-    def search_rec_name(cls, name, clause):
-        return [('request.' + clause[0], *clause[1:])]
 
     @property
     def person(self):

@@ -12,6 +12,7 @@ from trytond.modules.early_access.workflow import (
 
 from .exceptions import RightsAccessError, RightsRequestError
 from .rights_clock import OPEN_STATES, RightsClock, due_date
+from .today import current_date
 
 # CNIL 2022-107 art. 11.3: the rights that a legal obligation leaves out
 REFUSED_KINDS = ['opposition', 'erasure', 'portability']
@@ -357,7 +358,7 @@ class RightsRequest(RightsClock, ProgrammeWorkflow, ModelSQL, ModelView):
 
     @classmethod
     def default_received_on(cls):
-        return cls._today()
+        return current_date()
 
     @classmethod
     def default_language(cls):
@@ -473,7 +474,7 @@ class RightsRequest(RightsClock, ProgrammeWorkflow, ModelSQL, ModelView):
 
     @classmethod
     def _closing(cls):
-        return {**cls.stamp('closed'), 'closed_on': cls._today()}
+        return {**cls.stamp('closed'), 'closed_on': current_date()}
 
     # What is missing
 
@@ -506,7 +507,7 @@ class RightsRequest(RightsClock, ProgrammeWorkflow, ModelSQL, ModelView):
             if not values.get('number'):
                 values['number'] = Configuration(1).sequence.get()
             values.update(cls.stamp('registered'))
-            values.setdefault('received_on', cls._today())
+            values.setdefault('received_on', current_date())
         if values.get('received_on'):
             values['due_date'] = due_date(values['received_on'])
         return values
@@ -514,7 +515,7 @@ class RightsRequest(RightsClock, ProgrammeWorkflow, ModelSQL, ModelView):
     @classmethod
     def validate_fields(cls, requests, field_names):
         super().validate_fields(requests, field_names)
-        today = cls._today()
+        today = current_date()
         for request in requests:
             for name in ['received_on', 'warned_on', 'identity_checked_on']:
                 value = getattr(request, name)

@@ -13,11 +13,12 @@ from trytond.modules.early_access.identifiers import find_nir
 from trytond.modules.early_access.exceptions import NationalNumberError
 from trytond.modules.early_access.sealed import Sealed, SealedMixin
 
-from .exceptions import RightsAccessError
 from .rights_clock import OPEN_STATES
+from .rights_part import OpenPartMixin
+from .today import current_date
 
 
-class Requester(SealedMixin, ModelSQL, ModelView):
+class Requester(SealedMixin, OpenPartMixin, ModelSQL, ModelView):
     """The name and the contact of who makes a request, to be answered.
 
     They live apart from the patient, under a key of their own, for the rights
@@ -31,9 +32,6 @@ class Requester(SealedMixin, ModelSQL, ModelView):
     request = fields.Many2One(
         'early_access.rights.request', "Request", required=True,
         readonly=True, ondelete='CASCADE')
-    company = fields.Function(
-        fields.Many2One('company.company', "Company"), 'get_company',
-        searcher='search_company')
     name = Sealed(fields.Char("Name", required=True))
     address = Sealed(fields.Text("Address"))
     email = Sealed(fields.Char("E-mail"))
@@ -52,21 +50,6 @@ class Requester(SealedMixin, ModelSQL, ModelView):
         cls._sql_indexes.add(Index(t, (t.request, Index.Range())))
 
     @classmethod
-    def get_company(cls, requesters, name):
-        return {r.id: r.request.company.id for r in requesters}
-
-    @classmethod
-    def search_company(cls, name, clause):
-        return [('request.' + clause[0], *clause[1:])]
-
-    def get_rec_name(self, name):
-        return self.request.rec_name
-
-    @classmethod
-    def search_rec_name(cls, name, clause):
-        return [('request.' + clause[0], *clause[1:])]
-
-    @classmethod
     def validate_fields(cls, requesters, field_names):
         super().validate_fields(requesters, field_names)
         for requester in requesters:
@@ -77,18 +60,6 @@ class Requester(SealedMixin, ModelSQL, ModelView):
                             **cls.__names__(name)))
 
     @classmethod
-    def check_modification(cls, mode, requesters, values=None, external=False):
-        super().check_modification(
-            mode, requesters, values=values, external=external)
-        if not external:
-            return
-        for requester in requesters:
-            if requester.request.state not in OPEN_STATES:
-                raise RightsAccessError(gettext(
-                        'early_access_retention.msg_rights_closed',
-                        request=requester.request.rec_name))
-
-    @classmethod
     @without_check_access
     def remove(cls):
         """Remove those of the requests that are closed, called by a cron.
@@ -97,8 +68,7 @@ class Requester(SealedMixin, ModelSQL, ModelView):
         """
         pool = Pool()
         Configuration = pool.get('early_access.rights.configuration')
-        Request = pool.get('early_access.rights.request')
-        before = Request._today() - relativedelta(
+        before = current_date() - relativedelta(
             days=Configuration(1).requester_days)
         requesters = cls.search([
                 ('request.state', 'not in', OPEN_STATES),

@@ -16,6 +16,8 @@ from trytond.pyson import Eval, If
 from trytond.transaction import (
     Transaction, TransactionError, without_check_access)
 
+from .today import current_date, kept_date
+
 logger = logging.getLogger(__name__)
 
 CHUNK = 200
@@ -182,9 +184,7 @@ class Run(ModelSQL, ModelView):
     @classmethod
     def _retry(cls, database, func, *args):
         failures = 0
-        context = {
-            k: v for k, v in Transaction().context.items()
-            if k.startswith('_retention')}
+        context = kept_date()
         while True:
             try:
                 with Transaction(new=True).start(
@@ -204,7 +204,7 @@ class Run(ModelSQL, ModelView):
     def begin(cls, kind):
         """Return the id of the run that is not over, or of a new one, and
         whether it is of today."""
-        today = Pool().get('early_access.retention.clock').today()
+        today = current_date()
         open_ = cls.search([
                 ('kind', '=', kind),
                 ('ended_at', '=', None),

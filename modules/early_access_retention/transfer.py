@@ -7,8 +7,10 @@ from trytond.pool import Pool
 from trytond.pyson import Bool, Eval
 
 from .exceptions import TransferError
+from .registers import draft_only
 from .territory import is_inside
-from .validity import ValidityMixin, draft_only, status_of, today
+from .today import current_date
+from .validity import ValidityMixin, status_of
 
 SAFEGUARDS = [
     (None, ""),
@@ -161,7 +163,7 @@ class Transfer(ValidityMixin, ModelSQL, ModelView):
 
     @classmethod
     def get_in_force(cls, transfers, name):
-        date = today()
+        date = current_date()
         return {t.id: t.is_in_force(date) for t in transfers}
 
     def is_in_force(self, date):
@@ -175,7 +177,7 @@ class Transfer(ValidityMixin, ModelSQL, ModelView):
 
     @classmethod
     def get_status(cls, transfers, name):
-        date = today()
+        date = current_date()
         result = {}
         for transfer in transfers:
             ends = [transfer.valid_to]
@@ -217,7 +219,7 @@ class Transfer(ValidityMixin, ModelSQL, ModelView):
             missing += self.empty_fields('adequacy')
             if self.adequacy_limited:
                 missing += self.empty_fields('coverage')
-            if self.adequacy and not self.adequacy.is_valid(today()):
+            if self.adequacy and not self.adequacy.is_valid(current_date()):
                 missing.append(gettext(
                         'early_access_retention.msg_transfer_adequacy',
                         adequacy=self.adequacy.rec_name))

@@ -6,14 +6,13 @@ from dateutil.relativedelta import relativedelta
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelView, Workflow, fields
-from trytond.modules.early_access.national_number import NationalNumberMixin
 from trytond.modules.early_access.workflow import (
-    ProgrammeWorkflow, guarded, stamped, time_field, user_field)
-from trytond.pool import Pool
+    guarded, stamped, time_field, user_field)
 from trytond.pyson import Eval, If
-from trytond.transaction import Transaction
 
-from .exceptions import RegisterFixedError, RegisterMissingError
+from .exceptions import RegisterMissingError
+from .registers import RegisterMixin, draft_only
+from .today import current_date
 
 # How long before its end it is shown as ending
 SOON = relativedelta(days=90)
@@ -25,15 +24,6 @@ STATUSES = [
     ('expired', "Expired"),
     ('ended', "Ended"),
     ]
-draft_only = {
-    'readonly': Eval('state') != 'draft',
-    }
-
-
-def today():
-    "Return the date of the laboratory."
-    # A client sets no key of the context that begins so
-    return Transaction().context.get('_today') or Pool().get('ir.date').today()
 
 
 def status_of(state, valid_from, valid_to, date):
@@ -52,7 +42,7 @@ def status_of(state, valid_from, valid_to, date):
     return 'valid'
 
 
-class ValidityMixin(NationalNumberMixin, ProgrammeWorkflow):
+class ValidityMixin(RegisterMixin):
     """A record of a register, in force from a date to another.
 
     Once it is active only its end changes: another is made instead, so that
@@ -60,9 +50,6 @@ class ValidityMixin(NationalNumberMixin, ProgrammeWorkflow):
     """
     __slots__ = ()
 
-    company = fields.Many2One(
-        'company.company', "Company", required=True, ondelete='RESTRICT',
-        states=draft_only)
     valid_from = fields.Date(
         "Valid From", required=True, states=draft_only)
     valid_to = fields.Date(
@@ -90,7 +77,6 @@ class ValidityMixin(NationalNumberMixin, ProgrammeWorkflow):
 
     _protected = frozenset({
             'state', 'activated_by', 'activated_at', 'ended_by', 'ended_at'})
-    # What users may still change in each state
     _open = {
         'active': frozenset({'valid_to'}),
         'ended': frozenset(),
@@ -121,17 +107,9 @@ class ValidityMixin(NationalNumberMixin, ProgrammeWorkflow):
                 'depends': ['state'],
                 })
 
-    @staticmethod
-    def default_company():
-        return Transaction().context.get('company')
-
     @classmethod
     def default_valid_from(cls):
-        return today()
-
-    @staticmethod
-    def default_state():
-        return 'draft'
+        return current_date()
 
     @classmethod
     def default_status(cls):
@@ -139,7 +117,7 @@ class ValidityMixin(NationalNumberMixin, ProgrammeWorkflow):
 
     @classmethod
     def get_status(cls, records, name):
-        date = today()
+        date = current_date()
         return {
             r.id: status_of(r.state, r.valid_from, r.valid_to, date)
             for r in records}
@@ -209,61 +187,9 @@ class ValidityMixin(NationalNumberMixin, ProgrammeWorkflow):
     @stamped('ended')
     def end(cls, records):
         "End now what was in force."
-        date = today()
+        date = current_date()
         cls.write([
                 r for r in records
                 if r.valid_from <= date
                 and (not r.valid_to or r.valid_to > date)],
             {'valid_to': date})
-
-    @classmethod
-    def check_modification(cls, mode, records, values=None, external=False):
-        super().check_modification(
-            mode, records, values=values, external=external)
-        for record in records:
-            if mode == 'delete' and record.state != 'draft':
-                raise RegisterFixedError(gettext(
-                        'early_access_retention.msg_register_delete',
-                        record=record.rec_name))
-            if (mode == 'write' and external
-                    and values.keys() - cls._open.get(record.state, values)):
-                raise RegisterFixedError(gettext(
-                        'early_access_retention.msg_register_fixed',
-                        record=record.rec_name))
-
-    @classmethod
-    def copy(cls, records, default=None):
-        default = default.copy() if default is not None else {}
-        for name in cls._protected - {'state'}:
-            default.setdefault(name)
-        default.setdefault('state', 'draft')
-        return super().copy(records, default=default)
-
-
-class PartMixin(NationalNumberMixin):
-    """What belongs to a record of a register, and is fixed with it.
-
-    ``_whole`` is the name of the field of that record.
-    """
-    __slots__ = ()
-    _whole = None
-
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        cls.__access__.add(cls._whole)
-
-    @classmethod
-    def check_modification(cls, mode, records, values=None, external=False):
-        super().check_modification(
-            mode, records, values=values, external=external)
-        for record in records if external else ():
-            whole = getattr(record, cls._whole)
-            if cls.is_fixed(whole):
-                raise RegisterFixedError(gettext(
-                        'early_access_retention.msg_register_fixed',
-                        record=whole.rec_name))
-
-    @classmethod
-    def is_fixed(cls, whole):
-        return whole.state != 'draft'

@@ -5,15 +5,13 @@ import datetime as dt
 from contextlib import contextmanager
 
 from trytond.modules.early_access_audit.tests.tools import InventedTestCase
+from trytond.modules.early_access_retention.today import KEY
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
+from .tools import at
+
 TODAY = dt.date(2026, 11, 20)
-
-
-def at(date):
-    "The context in which it is a date for the registers."
-    return Transaction().set_context(_today=date)
 
 
 class RegisterTestCase(InventedTestCase):
@@ -117,11 +115,11 @@ def rpc(Model, method, *args):
     """
     rpc = Model.__rpc__[method]
     transaction = Transaction()
-    date = transaction.context.get('_today')
+    date = transaction.context.get(KEY)
     args, kwargs, context, _ = rpc.convert(
         Model, *args, dict(transaction.context))
-    assert '_today' not in context
+    assert KEY not in context
     with transaction.reset_context(), transaction.set_context(
-            context, _today=date):
+            context, **{KEY: date}):
         call = rpc.decorate(getattr(Model, method))
         return rpc.result(call(*args, **kwargs))

@@ -9,16 +9,13 @@ from trytond.modules.early_access_audit.tests.tools import InventedTestCase
 from trytond.pool import Pool
 from trytond.transaction import Transaction, without_check_access
 
+from .tools import at
+
 URL = 'https://www.example.com/summary'
 
 
 def ago(**delta):
     return dt.date.today() - relativedelta(**delta)
-
-
-def on(date):
-    "The context in which it is a day."
-    return Transaction().set_context(_retention_today=date)
 
 
 class RetentionTestCase(InventedTestCase):
@@ -118,7 +115,7 @@ class RetentionTestCase(InventedTestCase):
                         'ma_granted_date': ago(years=22),
                         'ma_ended_date': ago(years=21, days=1),
                         'market_withdrawal_date': ago(years=21)})
-            with on(ago(days=10)):
+            with at(ago(days=10)):
                 Clock.announce([self.clock])
             assert self.clock in Clock.due(kind), self.clock.next_kind
 

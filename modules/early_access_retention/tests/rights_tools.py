@@ -15,11 +15,6 @@ from trytond.transaction import Transaction
 DPO = 'dpo'
 
 
-def at(date):
-    "The context in which it is the date."
-    return Transaction().set_context(_rights_today=date)
-
-
 def unpack(content, passphrase):
     "Return the files of an encrypted archive by their names."
     with pyzipper.AESZipFile(io.BytesIO(content)) as archive:

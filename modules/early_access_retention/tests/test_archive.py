@@ -20,7 +20,8 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction, without_check_access
 
-from .retention_tools import RetentionTestCase, ago, on
+from .retention_tools import RetentionTestCase, ago
+from .tools import at
 
 
 class ArchiveTestCase(RetentionTestCase):
@@ -186,14 +187,17 @@ class ArchiveTestCase(RetentionTestCase):
         self.assertEqual(archive.persons, 2)
         content = archive.content()
         self.assertEqual(
-            [c for c, _ in content], ['patient', 'related_person'])
+            [c for c, *_ in content], ['patient', 'related_person'])
         counts = {}
-        for _, tables in content:
+        for _, tables, _ in content:
             for name, rows in tables.items():
                 counts[name] = counts.get(name, 0) + len(rows)
         self.assertEqual(counts, expected)
-        (_, tables), (_, related) = content
+        (_, tables, names), (_, related, _) = content
         row, = tables['early_access.patient']
+        self.assertEqual(
+            names['early_access.professional'][str(row['prescriber'])],
+            "Prescriber")
         self.assertEqual(row['document']['surname_letters'], surname)
         self.assertEqual(float(row['document']['weight']), float(weight))
         self.assertEqual(
@@ -291,10 +295,10 @@ class ArchiveTestCase(RetentionTestCase):
         Clock = Pool().get('early_access.retention.clock')
         self.policy()
         self.publish(ago(months=11))
-        with on(ago(days=10)):
+        with at(ago(days=10)):
             Clock.announce([self.clock])
         self.assertEqual(self.job('archive'), (0, 0, 0))
-        with on(ago(months=-1, days=-1)):
+        with at(ago(months=-1, days=-1)):
             self.assertNotEqual(self.job('archive'), (0, 0, 0))
 
     @with_transaction(user=0)
@@ -419,5 +423,3 @@ class ArchiveTestCase(RetentionTestCase):
         for hours in [0, 73]:
             with self.refused():
                 self.ask(archive, 'dpo', hours=hours)
-
-

@@ -11,13 +11,16 @@ from trytond.model import ModelSQL, fields
 from trytond.model.exceptions import AccessError, AccessButtonError
 from trytond.modules.early_access.tests.tools import acting, rpc
 from trytond.modules.early_access_retention.exceptions import (
-    ClockDateError, CorrectionError, HoldError, PolicyError, PolicyWarning)
+    ClockDateError, CorrectionError, HoldError, MarketWithdrawalWarning,
+    PolicyError, PolicyWarning)
+from trytond.modules.early_access_retention.today import current_date
 from trytond.pool import Pool
 from trytond.report import get_email
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction, without_check_access
 
-from .retention_tools import URL, RetentionTestCase, ago, on
+from .retention_tools import RetentionTestCase, ago
+from .tools import at
 
 
 class ClockTestCase(RetentionTestCase):
@@ -100,9 +103,9 @@ class ClockTestCase(RetentionTestCase):
         self.policy()
         expiry = self.authorization.valid_until
         Clock.recompute([self.authorization])
-        with on(expiry):
+        with at(expiry):
             self.assertEqual(self.clock.rule, 'in_force')
-        with on(expiry + dt.timedelta(days=1)):
+        with at(expiry + dt.timedelta(days=1)):
             Clock.recompute([self.authorization], cause='day')
             clock = self.clock
         self.assertEqual((clock.rule, clock.start_date), ('expired', expiry))
@@ -247,6 +250,103 @@ class ClockTestCase(RetentionTestCase):
         with acting('dpo'), self.refused(AccessError, AccessButtonError):
             self.wizard(ma_granted_date=ago(months=2))('compare')
 
+    # The withdrawal from the market
+
+    def indication(self, code, product="Demolumab 50 mg"):
+        "Return an authorization of a product in another indication."
+        pool = Pool()
+        Authorization = pool.get('early_access.authorization')
+        Decision = pool.get('early_access.authorization.decision')
+        Indication = pool.get('early_access.indication')
+        Product = pool.get('product.product')
+        with without_check_access():
+            product, = Product.search([('name', '=', product)])
+            indication, = Indication.create([{'code': code, 'name': code}])
+            authorization, = Authorization.create([{
+                        'name': f"Demolumab in {code}",
+                        'code': code,
+                        'company': self.authorization.company.id,
+                        'indication': indication.id,
+                        'products': [('add', [product.id])],
+                        'filed_date': ago(months=4),
+                        }])
+            Authorization.file([authorization])
+            decision, = Decision.create([{
+                        'authorization': authorization.id,
+                        'kind': 'grant',
+                        'number': f'{code}-1',
+                        'decision_date': ago(months=1),
+                        'effective_date': ago(months=1),
+                        'valid_until': ago(months=-6),
+                        }])
+            Decision.post([decision])
+        # A request that comes later finds it recorded
+        Transaction().create_records.clear()
+        return Authorization(authorization.id)
+
+    @with_transaction()
+    def test_market_withdrawal(self):
+        "A withdrawal recorded for one indication names the others"
+        Authorization = Pool().get('early_access.authorization')
+        other = self.indication('FICT2')
+        with acting('regulatory_affairs'):
+            authorization = self.authorization
+            values = {'market_withdrawal_date': ago(days=1)}
+            with self.refused(MarketWithdrawalWarning) as cm:
+                Authorization.write([authorization], values)
+            self.assertIn("Demolumab in FICT2", cm.exception.message)
+            self.assertIn("Demolumab in test", cm.exception.message)
+            # Recorded for all of them it is whole
+            Authorization.write(
+                [authorization, Authorization(other.id)], values)
+
+    @with_transaction()
+    def test_market_withdrawal_accepted(self):
+        "The warning refuses nothing"
+        Authorization = Pool().get('early_access.authorization')
+        Warning = Pool().get('res.user.warning')
+        self.indication('FICT2')
+        with acting('regulatory_affairs'):
+            authorization = self.authorization
+            values = {'market_withdrawal_date': ago(days=1)}
+            with self.refused(MarketWithdrawalWarning) as cm:
+                Authorization.write([authorization], values)
+            rpc(Warning, 'skip', cm.exception.name, {})
+            Authorization.write([authorization], values)
+            # What the form sends again has not changed
+            Authorization.write([authorization], values)
+        self.assertEqual(
+            self.authorization.market_withdrawal_date, ago(days=1))
+
+    @with_transaction()
+    def test_market_withdrawal_other(self):
+        "Who is not concerned is not named"
+        Authorization = Pool().get('early_access.authorization')
+        withdrawn = self.indication('FICT2')
+        ended = self.indication('FICT3')
+        with without_check_access():
+            Authorization.write([withdrawn], {
+                    'market_withdrawal_date': ago(days=2)})
+            Authorization.stop([ended])
+        with acting('regulatory_affairs'):
+            Authorization.write([self.authorization], {
+                    'market_withdrawal_date': ago(days=1)})
+        self.assertTrue(self.authorization.market_withdrawal_date)
+
+    @with_transaction()
+    def test_market_withdrawal_correct(self):
+        "The wizard that corrects the dates warns too"
+        self.indication('FICT2')
+        with acting('regulatory_affairs'):
+            execute = self.wizard(market_withdrawal_date=ago(days=3))
+            preview = execute('compare')['view']['defaults']
+            with self.refused(MarketWithdrawalWarning):
+                execute('accept', preview)
+            with Transaction().set_context(_skip_warnings=True):
+                execute('accept', preview)
+        self.assertEqual(
+            self.authorization.market_withdrawal_date, ago(days=3))
+
     # The periods
 
     @with_transaction(user=0)
@@ -302,7 +402,7 @@ class ClockTestCase(RetentionTestCase):
         Clock = Pool().get('early_access.retention.clock')
         self.policy(from_date=ago(days=-5))
         self.assertIsNone(self.clock.policy)
-        with on(ago(days=-5)):
+        with at(ago(days=-5)):
             Clock.recompute([self.authorization], cause='day')
             self.assertTrue(self.clock.policy)
 
@@ -310,7 +410,7 @@ class ClockTestCase(RetentionTestCase):
 
     def announced(self, date):
         Clock = Pool().get('early_access.retention.clock')
-        with on(date):
+        with at(date):
             return Clock.announce([self.clock])
 
     @with_transaction(user=0)
@@ -351,19 +451,19 @@ class ClockTestCase(RetentionTestCase):
         self.policy()
         self.publish(ago(months=1))
         clock, due = self.clock, self.clock.archive_on
-        with on(due):
+        with at(due):
             self.assertEqual(Clock.due('archive'), [])
         self.announced(due - dt.timedelta(days=7))
         self.assertEqual(
             Clock.due('archive', due - dt.timedelta(days=1)), [])
         self.assertEqual(Clock.due('archive', due), [clock])
         self.assertEqual(Clock.due('destroy', due), [])
-        with on(due):
+        with at(due):
             hold = self.hold(from_date=due, until=due)
             self.assertEqual(Clock.due('archive'), [])
             self.assertEqual(Clock(clock.id).urgency, 'held')
-        with on(due + dt.timedelta(days=1)):
-            self.assertTrue(hold.over or hold.until < Clock.today())
+        with at(due + dt.timedelta(days=1)):
+            self.assertTrue(hold.over or hold.until < current_date())
             self.assertEqual(Clock.due('archive'), [clock])
             Clock.mark([clock], 'archived')
             self.assertEqual(Clock.due('archive'), [])

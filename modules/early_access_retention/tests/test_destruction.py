@@ -19,9 +19,9 @@ from trytond.modules.early_access_retention.exceptions import (
     DestructionError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
-from trytond.transaction import Transaction
 
-from .retention_tools import RetentionTestCase, ago, on
+from .retention_tools import RetentionTestCase, ago
+from .tools import at
 
 
 class DestructionTestCase(RetentionTestCase):
@@ -208,10 +208,10 @@ class DestructionTestCase(RetentionTestCase):
         Clock = pool.get('early_access.retention.clock')
         refused = self.patient('refused')
         self.policy()
-        with on(dt.date.today() + relativedelta(months=5)):
+        with at(dt.date.today() + relativedelta(months=5)):
             self.assertEqual(self.job('prepare'), (0, 0, 0))
         later = dt.date.today() + relativedelta(months=6, days=1)
-        with on(later):
+        with at(later):
             Clock.recompute([self.authorization])
             self.job('prepare')
             batch, = pool.get('early_access.retention.destruction').search([])
@@ -332,7 +332,7 @@ class DestructionTestCase(RetentionTestCase):
             get_keyring().retire(old.id, expiry)
             self.assertEqual(self.job('complete'), (0, 0, 0))
             self.assertIn("expired", batch.__class__(batch.id).to_do)
-            with on(expiry):
+            with at(expiry):
                 self.assertEqual(self.job('complete'), (1, 0, 0))
         batch = batch.__class__(batch.id)
         self.assertEqual(
@@ -376,5 +376,3 @@ class DestructionTestCase(RetentionTestCase):
         with self.refused(AccessError), acting('prescriber'):
             batch.__class__.read([batch.id], ['state'])
             rpc(batch.__class__, 'read', [batch.id], ['state'])
-
-

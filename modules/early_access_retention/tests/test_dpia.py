@@ -12,7 +12,8 @@ from trytond.modules.early_access_retention.exceptions import (
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
-from .register_tools import TODAY, RegisterTestCase, at, rpc
+from .register_tools import TODAY, RegisterTestCase, rpc
+from .tools import at
 
 DAY = dt.timedelta(days=1)
 

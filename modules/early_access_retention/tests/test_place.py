@@ -21,7 +21,8 @@ from trytond.protocols.wrappers import Request
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
-from .register_tools import TODAY, RegisterTestCase, at, rpc
+from .register_tools import TODAY, RegisterTestCase, rpc
+from .tools import at
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
-from .register_tools import TODAY, RegisterTestCase, at, rpc
+from .register_tools import TODAY, RegisterTestCase, rpc
+from .tools import at
 
 DAY = dt.timedelta(days=1)
 ALL = [a for a, _ in ACTIVITIES]

@@ -19,6 +19,7 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .register_tools import RegisterTestCase, rpc
+from .tools import at
 
 MODEL = 'early_access.retention.professional_end'
 NAME = "Planted Quxwort"
@@ -26,10 +27,6 @@ LOGIN = 'planted-login'
 EMAIL = 'planted_dr@example.com'
 CODE = 'PLANTED77'
 RPPS = '9979999999' + luhn.calc_check_digit('9979999999')
-
-
-def at(date):
-    return Transaction().set_context(_retention_today=date)
 
 
 def ago(**delta):

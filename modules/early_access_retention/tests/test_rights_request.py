@@ -26,7 +26,8 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction, without_check_access
 
-from .rights_tools import DPO, RightsTestCase, at, unpack
+from .rights_tools import DPO, RightsTestCase, unpack
+from .tools import at
 
 CATALOGUE = pathlib.Path(
     rights_clock.__file__).parent / 'locale' / 'fr.po'

@@ -13,7 +13,8 @@ from trytond.modules.early_access_retention.territory import (
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
-from .register_tools import TODAY, RegisterTestCase, at
+from .register_tools import TODAY, RegisterTestCase
+from .tools import at
 
 DAY = dt.timedelta(days=1)
 
