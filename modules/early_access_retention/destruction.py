@@ -29,8 +29,6 @@ from .person_tables import PATIENT, in_
 from .request_end import ENDS
 from .today import current_date
 
-APPROVERS = ['dpo', 'pharmacist_in_charge', 'regulatory_affairs']
-
 
 class Destruction(ProgrammeWorkflow, ModelSQL, ModelView):
     """A batch of persons whose data have come to their end.
@@ -414,6 +412,7 @@ class Destruction(ProgrammeWorkflow, ModelSQL, ModelView):
             if found:
                 failed.append(batch)
             else:
+                batch._keep_anonymous(lines)
                 Line.forget(lines)
                 batch.state = 'destroyed'
                 batch.destroyed_on = current_date()
@@ -422,6 +421,13 @@ class Destruction(ProgrammeWorkflow, ModelSQL, ModelView):
                     k.id for k in get_keyring().keys() if not k.retired)
             batch.save()
         return len(ids) - len(failed), 0, len(failed)
+
+    def _keep_anonymous(self, lines):
+        "Keep the anonymous form of all the batch, where it is an option."
+        Aggregate = Pool().get('early_access.retention.aggregate')
+        persons = [i.person for i in lines if i.traits]
+        if persons:
+            Aggregate.keep(self.authorization, persons, current_date())
 
     @classmethod
     @without_check_access

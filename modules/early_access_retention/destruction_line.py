@@ -14,7 +14,8 @@ from trytond.pool import Pool
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
-from . import replay
+from . import replay, traits
+from .anonymous import Person
 from .destroying import Destroying
 from .person_tables import PATIENT, check_declared, in_
 from .today import current_date
@@ -39,6 +40,7 @@ class DestructionLine(ModelSQL, ModelView):
     code = fields.Char("Code", readonly=True)
     reason = fields.Char(
         "Reason", readonly=True, help="Why the person is held back.")
+    traits = fields.Text("Traits", readonly=True)
     keys = fields.Text(
         "Keys", readonly=True,
         help="The identifiers of the keys that were destroyed.")
@@ -73,6 +75,11 @@ class DestructionLine(ModelSQL, ModelView):
     @classmethod
     def get_rec_name(cls, lines, name):
         return {i.id: i.code or f'({i.id})' for i in lines}
+
+    @property
+    def person(self):
+        "The anonymous.Person that waits to be counted."
+        return Person(*json.loads(self.traits))
 
     @classmethod
     def add(cls, batch, name, ids):
@@ -157,17 +164,40 @@ class DestructionLine(ModelSQL, ModelView):
                     ])}
         ends = Patient.retention_request_ends([
                 i.patient for i in lines if i.patient])
-        return [
-            i for i in lines
-            if i.destruction.authorization in whole
-            or ((end := i.archive.request_end if i.archive
-                    else ends.get(i.patient and i.patient.id))
-                and end <= today)]
+        result = []
+        for line in lines:
+            end = (
+                line.archive.request_end if line.archive
+                else ends.get(line.patient and line.patient.id))
+            if line.destruction.authorization in whole or (
+                    end and end <= today):
+                result.append(line)
+        return result
+
+    @classmethod
+    def _take_traits(cls, lines):
+        "Take what the anonymous form counts, where it is an option."
+        Policy = Pool().get('early_access.retention.policy')
+        policies = Policy.of(
+            list({i.destruction.authorization for i in lines}),
+            current_date())
+        for line in lines:
+            policy = policies[line.destruction.authorization.id]
+            if not policy or policy.end_form != 'anonymous':
+                continue
+            if line.archive:
+                person = traits.of_archive(line.archive)
+            elif line.patient:
+                person = traits.of_patient(line.patient)
+            else:
+                continue
+            line.traits = json.dumps(person)
 
     @classmethod
     def _destroy(cls, lines):
         pool = Pool()
         Destruction = pool.get('early_access.retention.destruction')
+        cls._take_traits(lines)
         by_batch = {}
         for line in lines:
             by_batch.setdefault(line.destruction.id, []).append(line)
@@ -199,7 +229,7 @@ class DestructionLine(ModelSQL, ModelView):
         table = cls.__table__()
         for group in grouped_slice(lines):
             cursor.execute(*table.update(
-                    [table.code], [Null],
+                    [table.code, table.traits], [Null, Null],
                     where=in_(table.id, [i.id for i in group])))
         forget()
 

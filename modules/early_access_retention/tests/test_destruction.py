@@ -308,6 +308,32 @@ class DestructionTestCase(RetentionTestCase):
         self.assertNotEqual(patient.code, code)
         self.assertFalse(patient.archive or patient.patient)
 
+    @with_transaction(user=0)
+    def test_anonymous(self):
+        "Where it is an option the counts of the batch are kept, once"
+        pool = Pool()
+        Aggregate = pool.get('early_access.retention.aggregate')
+        Policy = pool.get('early_access.retention.policy')
+        self.policy(
+            end_form='anonymous', end_reason="Fictitious.",
+            authorization=self.authorization.id)
+        batch = self.prepared()
+        policies = Policy.of([self.authorization], dt.date.today())
+        self.assertEqual(
+            policies[self.authorization.id].end_form, 'anonymous')
+        number = batch.waiting
+        self.approve(batch)
+        self.job('destroy')
+        line = batch.__class__(batch.id).lines[0]
+        self.assertEqual(
+            line.person.request_year, dt.date.today().year)
+        self.assertEqual(self.job('certify'), (1, 0, 0))
+        aggregate, = Aggregate.search([])
+        self.assertIn(aggregate.persons, {number, 0})
+        self.assertEqual(bool(aggregate.persons), number >= 10)
+        self.assertFalse(any(
+                i.traits for i in batch.__class__(batch.id).lines))
+
     # In the backups
 
     @with_transaction(user=0)
