@@ -64,8 +64,10 @@ Pool(database).init()
 with Transaction().start(database, 0, readonly=True):
     read = []
     for patient in Pool().get('early_access.patient').search([]):
-        if patient.sealed_state == 'readable':
+        try:
             read.append(patient.surname_letters)
+        except UserError:
+            pass
     for archive in Pool().get('early_access.retention.archive').search([]):
         try:
             for _, tables, _ in archive.content():
