@@ -35,22 +35,17 @@ with Transaction().start(database, 0):
     for kind in kinds:
         Run.execute(kind, int(chunk))
 '''
-APPROVE = '''
+ACT = '''
 import sys
+import archive_tools
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
-database, = sys.argv[1:]
+database, name = sys.argv[1:]
 Pool.start()
 Pool(database).init()
-with Transaction().start(database, 0) as transaction:
-    User = Pool().get('res.user')
-    Destruction = Pool().get('early_access.retention.destruction')
-    for login, button in [
-            ('dpo', 'approve'), ('regulatory_affairs', 'approve_second')]:
-        user, = User.search([('login', '=', login)])
-        with transaction.set_user(user.id):
-            getattr(Destruction, button)(Destruction.search([]))
+with Transaction().start(database, 0):
+    getattr(archive_tools, name)()
 '''
 READ = '''
 import json, sys
@@ -81,11 +76,10 @@ with Transaction().start(database, 0, readonly=True):
 
 
 def programme(config):
-    "A programme whose data come to the end of each period"
-    from dateutil.relativedelta import relativedelta
+    "Patients whose active period is over"
+    from archive_tools import let_archive
     from trytond.modules.early_access.tests.tools import (
         create_laboratory, create_patient, create_programme)
-    from trytond.modules.early_access_retention.tests.tools import at
     from trytond.pool import Pool
     from trytond.transaction import Transaction
 
@@ -95,76 +89,12 @@ def programme(config):
         'treated', config=config, surname_letters=LETTERS,
         first_name_letters='QJ')
     draft = create_patient('draft', config=config)
-    today = dt.date.today()
     with Transaction().start(config.database_name, 0) as transaction:
-        pool = Pool()
-        Authorization = pool.get('early_access.authorization')
-        Clock = pool.get('early_access.retention.clock')
-        Patient = pool.get('early_access.patient')
-        Policy = pool.get('early_access.retention.policy')
-        Report = pool.get('early_access.report')
+        Patient = Pool().get('early_access.patient')
         patient = Patient(draft)
         Patient.copy([patient] * (DRAFTS - 1))
-        with transaction.set_context(_skip_warnings=True):
-            policy, = Policy.create([{
-                        'company': patient.company.id,
-                        'from_date': dt.date(2020, 1, 1),
-                        'active_months': 12,
-                        'archive_years': 20,
-                        'refused_months': 6,
-                        'never_started_months': 6,
-                        'draft_days': 30,
-                        'reason': "Fictitious.",
-                        }])
-            Policy.adopt([policy])
-        date = today - relativedelta(months=13)
-        report, = Report.create([{
-                    'authorization': patient.authorization.id,
-                    'from_date': today - relativedelta(years=9),
-                    'to_date': date,
-                    'data_cut_date': date,
-                    'transmitted_date': date,
-                    'last': True,
-                    }])
-        Report.transmit([report])
-        Report.write([Report(report.id)], {
-                'publication_date': date,
-                'publication_url': 'https://www.example.com/summary',
-                })
-        Report.publish([Report(report.id)])
-        authorization = Authorization(patient.authorization.id)
-        Clock.recompute([authorization])
-        with at(today - dt.timedelta(days=10)):
-            Clock.announce(Clock.search([]))
+        let_archive(patient.authorization)
         transaction.commit()
-
-
-def end(database):
-    "Let the archive come to its end."
-    return '''
-import datetime as dt, sys
-from dateutil.relativedelta import relativedelta
-from trytond.pool import Pool
-from trytond.transaction import Transaction
-from trytond.modules.early_access_retention.tests.tools import at
-
-database, = sys.argv[1:]
-Pool.start()
-Pool(database).init()
-today = dt.date.today()
-with Transaction().start(database, 0):
-    pool = Pool()
-    Authorization = pool.get('early_access.authorization')
-    Clock = pool.get('early_access.retention.clock')
-    authorizations = Authorization.search([])
-    Authorization.write(authorizations, {
-            'ma_granted_date': today - relativedelta(years=22),
-            'ma_ended_date': today - relativedelta(years=21, days=1),
-            'market_withdrawal_date': today - relativedelta(years=21)})
-    Clock.recompute(authorizations)
-    with at(today - dt.timedelta(days=10)):
-        Clock.announce(Clock.search([]))
-'''
 
 
 class KilledArchiveTestCase(unittest.TestCase):
@@ -280,9 +210,9 @@ class KilledArchiveTestCase(unittest.TestCase):
         self.assertEqual(len(read), len(before))
         self.assertIn(LETTERS, read)
 
-        self.python(end(self.database), self.database)
+        self.python(ACT, self.database, 'let_destroy')
         self.run_job('prepare')
-        self.python(APPROVE, self.database)
+        self.python(ACT, self.database, 'approve')
         for _ in self.kill('destroy', 'list'):
             destroyed = self.number(
                 'SELECT COUNT(*) '
@@ -328,9 +258,9 @@ class KilledArchiveTestCase(unittest.TestCase):
         live = self.backup()
         self.run_job('archive', 'archived')
         archived = self.backup()
-        self.python(end(self.database), self.database)
+        self.python(ACT, self.database, 'let_destroy')
         self.run_job('prepare')
-        self.python(APPROVE, self.database)
+        self.python(ACT, self.database, 'approve')
         self.run_job('destroy', 'list', 'archived', 'certify')
         sealed = self.sealed(live)
         self.assertIn(sealed[0], self.dump(live))
