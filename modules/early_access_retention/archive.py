@@ -57,6 +57,7 @@ class Archive(ModelSQL, ModelView):
     """
     __name__ = 'early_access.retention.archive'
     _rec_name = 'code'
+    _tells_of = 'person'
 
     code = fields.Char(
         "Code", readonly=True,

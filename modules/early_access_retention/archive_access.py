@@ -44,7 +44,8 @@ class ArchiveAccess(
     """
     __name__ = 'early_access.retention.archive.access'
 
-    _tells_of = 'person'
+    # Who may not see the data of patients does not look either
+    _tells_of = 'health'
 
     archive = fields.Many2One(
         'early_access.retention.archive', "Archive", readonly=True,

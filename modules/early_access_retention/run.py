@@ -3,6 +3,7 @@
 
 import datetime as dt
 import logging
+import random
 import time
 
 from sql import Null
@@ -21,7 +22,7 @@ from .today import current_date, kept_date
 logger = logging.getLogger(__name__)
 
 CHUNK = 200
-RETRIES = 20
+RETRIES = 40
 
 
 class Run(ModelSQL, ModelView):
@@ -197,7 +198,8 @@ class Run(ModelSQL, ModelView):
                 failures += 1
                 if failures > RETRIES:
                     raise
-                time.sleep(.02 * failures)
+                # Not in step with the other one
+                time.sleep(random.uniform(0, .05 * failures))
 
     @classmethod
     @without_check_access
