@@ -80,12 +80,12 @@ def hundred_thousand(config):
     patients(100_000, config)
 
 
-def archive():
+def archive(name):
     yield from measured(
         (1_000, thousand), (10_000, ten_thousand))
 
 
-def archive_large():
+def archive_large(name):
     yield from measured(
         (10_000, ten_thousand), (100_000, hundred_thousand))
 
@@ -134,7 +134,7 @@ def measured(small, large):
             f'{small[0]:,}, {few / 1024:.0f} MB', 1)
 
 
-def beside():
+def beside(name):
     "How long it takes to read a patient while others are archived"
     with serving(
             ten_thousand, module='early_access_retention') as server:

@@ -111,7 +111,7 @@ def decide(authorization, date):
         Decision.post([decision])
 
 
-def clocks():
+def clocks(name):
     "Recomputing all the clocks, each of which changes"
     databases = TestDatabases()
     names = []
