@@ -32,10 +32,10 @@ _decode = JSONDecoder()
 
 
 def from_json(value):
-    "Return a value of a sealed document, as Python has it."
-    if isinstance(value, dict):
-        return _decode({n: from_json(v) for n, v in value.items()})
-    return value
+    "Return a dictionary of a sealed document, as Python has it."
+    return _decode({
+            n: from_json(v) if isinstance(v, dict) else v
+            for n, v in value.items()})
 
 
 # What the row of a bundle need not tell again
@@ -383,7 +383,8 @@ class Archiving:
                 [row['data_key']])
             cipher, _ = open_key(kek, wrapped)
         return {
-            n: from_json(v) for n, v in Model._decrypt(
+            n: from_json(v) if isinstance(v, dict) else v
+            for n, v in Model._decrypt(
                 cipher, row['uuid'], bytes(row['sealed']), row).items()}
 
     def _store(self, keys, clear):

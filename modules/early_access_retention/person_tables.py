@@ -180,6 +180,8 @@ class PersonRows:
     def _read_resources(self, Model, field, models):
         for name in models:
             owners = self._owners[name]
+            if not self._has_resources(Model, field, name):
+                continue
             references = {f'{name},{i}': i for i in owners}
             rows = self._select(Model, field, list(references))
             for row in rows:
@@ -189,6 +191,19 @@ class PersonRows:
                 self.rows[Model.__name__] += rows
                 if Model.__name__ not in HISTORY:
                     self.drops.add(Model.__name__)
+
+    @staticmethod
+    def _has_resources(Model, field, name):
+        "Whether any record of the model is linked: most never are."
+        table = Model.__table__()
+        column = Column(table, field)
+        cursor = Transaction().connection.cursor()
+        # What follows the comma in the order of the characters
+        cursor.execute(*table.select(
+                table.id,
+                where=(column >= f'{name},') & (column < f'{name}-'),
+                limit=1))
+        return bool(cursor.fetchone())
 
     def _names(self, Model, owner):
         if self._whole:
