@@ -47,6 +47,37 @@ Pool(database).init()
 with Transaction().start(database, 0):
     getattr(archive_tools, name)()
 '''
+# A hold is placed once the destruction has begun to look
+HOLD_BESIDE = '''
+import datetime as dt, sys
+from trytond import backend
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+database, = sys.argv[1:]
+Pool.start()
+Pool(database).init()
+with Transaction().start(database, 0) as transaction:
+    Line = Pool().get('early_access.retention.destruction.line')
+    ids = Line.retention_to_destroy(0, 10)
+    with transaction.new_transaction():
+        Authorization = Pool().get('early_access.authorization')
+        Hold = Pool().get('early_access.retention.hold')
+        authorization, = Authorization.search([])
+        hold, = Hold.create([{
+                    'authorization': authorization.id,
+                    'ground': 'litigation',
+                    'reference': "FICT-1",
+                    'from_date': dt.date.today(),
+                    'until': dt.date.today() + dt.timedelta(days=9),
+                    }])
+        Hold.place([hold])
+    try:
+        print(Line.retention_destroy(ids)[0])
+    except backend.DatabaseOperationalError:
+        transaction.rollback()
+        print('again')
+'''
 READ = '''
 import json, sys
 from trytond.exceptions import UserError
@@ -321,6 +352,20 @@ class KilledArchiveTestCase(unittest.TestCase):
             bytes(sealed).hex()[:64]
             for sealed, in self.rows(
                 'SELECT sealed FROM early_access_patient', database)]
+
+    def test_hold_beside(self):
+        "Nobody is destroyed under a hold, even of the last moment"
+        before = self.state()
+        self.run_job('archive', 'archived')
+        self.python(ACT, self.database, 'let_destroy')
+        self.run_job('prepare')
+        self.python(ACT, self.database, 'approve')
+        expected = (
+            'again' if self.databases.backend == 'postgresql' else '0')
+        self.assertEqual(
+            self.python(HOLD_BESIDE, self.database).strip(), expected)
+        self.run_job('destroy', 'list')
+        self.assertEqual(self.state(), dict.fromkeys(before, 'archive'))
 
     def test_two(self):
         "Two at once share the work"

@@ -282,10 +282,12 @@ class Patient(metaclass=PoolMeta):
 
         :returns: how many are archived, are held back and have failed.
         """
+        Clock = Pool().get('early_access.retention.clock')
         check_declared()
         wait_for(cls.browse(ids))
         # Another run may have moved some of them
         patients = cls.search([('id', 'in', ids)], order=[('id', 'ASC')])
+        Clock.follow([p.authorization for p in patients])
         blocked = cls.retention_blocked(patients)
         patients = [p for p in patients if p.id not in blocked]
         archived, failed = Archiving(patients).run()

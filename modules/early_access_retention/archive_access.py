@@ -293,7 +293,9 @@ class OpenArchive(Wizard):
             raise ArchiveAccessError(gettext(
                     'early_access_retention.msg_archive_access_hours',
                     hours=self.start.hours, most=HOURS))
+        Clock = Pool().get('early_access.retention.clock')
         archives = self.model.browse([a.id for a in self.records])
+        Clock.follow([a.authorization for a in archives])
         with without_check_access():
             Access.create([{
                         'archive': a.id,
@@ -353,8 +355,7 @@ class LookAtArchive(Wizard):
         return {
             'code': access.archive.rec_name,
             'until': access.until,
-            'lines': [{n: v for n, v in line.items() if n in Line._fields}
-                for line in lines],
+            'lines': [{n: line[n] for n in Line.shown} for line in lines],
             }
 
 
@@ -372,6 +373,9 @@ class LookAtArchiveContent(ModelView):
 class LookAtArchiveLine(ModelView):
     "A value that the archive holds"
     __name__ = 'early_access.retention.archive.look.line'
+
+    # Without the id, as each is a new line for the client
+    shown = ['concerned', 'section', 'record', 'label', 'text']
 
     concerned = fields.Char("Concerned", readonly=True)
     section = fields.Char("Section", readonly=True)

@@ -6,7 +6,8 @@ import datetime as dt
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import AccessError
-from trytond.modules.early_access.transaction import wait_for
+from trytond.modules.early_access.transaction import (
+    follow_one_another, wait_for)
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.transaction import without_check_access
@@ -251,6 +252,18 @@ class Clock(ModelSQL, ModelView):
                         If(Eval('urgency').in_(['unknown', 'over', 'none']),
                             'muted', '')))),
             ]
+
+    @classmethod
+    @without_check_access
+    def follow(cls, authorizations):
+        """Make what moves data and what holds them run one after the other.
+
+        To be called by both before they look at what the other does.
+        """
+        follow_one_another(cls.search([
+                    ('authorization', 'in', [
+                            a.id for a in set(authorizations)]),
+                    ], order=[('id', 'ASC')]))
 
     # What is due
 

@@ -117,6 +117,7 @@ class DestructionLine(ModelSQL, ModelView):
         Archive = pool.get('early_access.retention.archive')
         Destruction = pool.get('early_access.retention.destruction')
         Patient = pool.get(PATIENT)
+        Clock = pool.get('early_access.retention.clock')
         check_declared()
         wait_for(cls.browse(ids))
         wait_for(Destruction.browse(list({
@@ -126,6 +127,7 @@ class DestructionLine(ModelSQL, ModelView):
                 ('state', '=', 'waiting'),
                 ('destruction.state', '=', 'approved'),
                 ])
+        Clock.follow([i.destruction.authorization for i in lines])
         patients = [i.patient for i in lines if i.patient]
         archives = [i.archive for i in lines if i.archive]
         wait_for(patients)

@@ -183,6 +183,8 @@ class Hold(NationalNumberMixin, ProgrammeWorkflow, ModelSQL, ModelView):
     @stamped('placed')
     def place(cls, holds):
         "Stop what would move."
+        Clock = Pool().get('early_access.retention.clock')
+        Clock.follow([h.authorization for h in holds])
 
     @classmethod
     @guarded('placed')

@@ -5,7 +5,7 @@ from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 from trytond.modules.early_access.workflow import (
     ProgrammeWorkflow, guarded, stamped, time_field, user_field)
@@ -529,6 +529,8 @@ class RightsRequest(RightsClock, ProgrammeWorkflow, ModelSQL, ModelView):
     def check_modification(cls, mode, requests, values=None, external=False):
         super().check_modification(
             mode, requests, values=values, external=external)
+        if mode == 'create':
+            cls._stop_what_moves(requests)
         for request in requests:
             if mode == 'delete':
                 raise RightsAccessError(gettext(
@@ -540,6 +542,14 @@ class RightsRequest(RightsClock, ProgrammeWorkflow, ModelSQL, ModelView):
                 request.check_of_hospital()
             if mode == 'write':
                 request.check_writable(values)
+
+    @classmethod
+    @without_check_access
+    def _stop_what_moves(cls, requests):
+        Clock = Pool().get('early_access.retention.clock')
+        persons = filter(None, [
+                r.dossier or r.archive for r in cls.browse(requests)])
+        Clock.follow([p.authorization for p in persons])
 
     def check_writable(self, values):
         if self.state not in OPEN_STATES:
