@@ -80,9 +80,10 @@ class Reader:
         section = Model.get_name(name)
         for row in rows:
             record = self._record(name, row)
+            # What tells of the person comes first
             values = {
-                **{n: v for n, v in row.items() if n not in TECHNICAL},
-                **(row.get('document') or {})}
+                **(row.get('document') or {}),
+                **{n: v for n, v in row.items() if n not in TECHNICAL}}
             for field, value in values.items():
                 for label, text in self._values(name, row, field, value):
                     yield {

@@ -7,6 +7,7 @@ not any more. Once two persons have approved one, its persons are destroyed,
 what is left is looked for, and the certificate tells what was done.
 """
 
+import json
 from collections import Counter
 
 from sql.aggregate import Count
@@ -23,11 +24,13 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
 from .clock import RULE_NAMES
-from .destruction_check import find_left
+from .destruction_check import search, tell
 from .exceptions import DestructionError
 from .person_tables import PATIENT, in_
+from .reckoning import Facts, Periods
 from .request_end import ENDS
 from .today import current_date
+from .words import reasoning
 
 
 class Destruction(ProgrammeWorkflow, ModelSQL, ModelView):
@@ -53,7 +56,9 @@ class Destruction(ProgrammeWorkflow, ModelSQL, ModelView):
         RULE_NAMES, "Rule", required=True, readonly=True, sort=False,
         help="That of the clock on the day of the preparation.")
     article = fields.Char("Article", readonly=True)
-    reasoning = fields.Text("Reasoning", readonly=True)
+    reasoning = fields.Function(fields.Text("Reasoning"), 'get_reasoning')
+    facts = fields.Text("Facts", readonly=True)
+    periods = fields.Text("Periods of the Laboratory", readonly=True)
     prepared_on = fields.Date("Prepared", required=True, readonly=True)
     first_by = user_field("First Approval By")
     first_at = time_field("First Approval At")
@@ -72,7 +77,8 @@ class Destruction(ProgrammeWorkflow, ModelSQL, ModelView):
         None, "Rows Destroyed", readonly=True, help="By table.")
     counts_text = fields.Function(
         fields.Text("Rows Destroyed"), 'get_counts_text')
-    check = fields.Text("Check", readonly=True)
+    searched = fields.Text("Searched", readonly=True)
+    check = fields.Function(fields.Text("Check"), 'get_check')
     left = fields.Integer(
         "Left", readonly=True,
         help="How many places still tell of a destroyed person.")
@@ -100,9 +106,9 @@ class Destruction(ProgrammeWorkflow, ModelSQL, ModelView):
 
     _protected = frozenset({
             'state', 'first_by', 'first_at', 'second_by', 'second_at',
-            'counts', 'check', 'left', 'destroyed_on', 'keks', 'complete_on',
-            'rule', 'article', 'reasoning', 'prepared_on', 'kind',
-            'authorization'})
+            'counts', 'searched', 'left', 'destroyed_on', 'keks',
+            'complete_on', 'rule', 'article', 'facts', 'periods',
+            'prepared_on', 'kind', 'authorization'})
 
     @classmethod
     def __setup__(cls):
@@ -180,6 +186,19 @@ class Destruction(ProgrammeWorkflow, ModelSQL, ModelView):
             d.id: '\n'.join(
                 f'{Model.get_name(n)}: {c}'
                 for n, c in sorted((d.counts or {}).items()))
+            for d in destructions}
+
+    @classmethod
+    def get_reasoning(cls, destructions, name):
+        return {
+            d.id: '\n'.join(reasoning(
+                    Facts.from_json(d.facts), Periods.from_json(d.periods)))
+            for d in destructions}
+
+    @classmethod
+    def get_check(cls, destructions, name):
+        return {
+            d.id: tell(json.loads(d.searched)) if d.searched else None
             for d in destructions}
 
     @classmethod
@@ -364,7 +383,8 @@ class Destruction(ProgrammeWorkflow, ModelSQL, ModelView):
             values = {
                 'rule': clock.rule,
                 'article': clock.article,
-                'reasoning': clock.reasoning,
+                'facts': clock.facts,
+                'periods': clock.periods,
                 }
             if not batch:
                 batch, = cls.create([{
@@ -407,9 +427,10 @@ class Destruction(ProgrammeWorkflow, ModelSQL, ModelView):
         for batch in cls.browse(ids):
             wait_for([batch])
             lines = [i for i in batch.lines if i.state == 'destroyed']
-            found, report = find_left(lines)
-            batch.check, batch.left = report, sum(found.values())
-            if found:
+            searched = search(lines)
+            batch.searched = json.dumps(searched, sort_keys=True)
+            batch.left = sum(searched['found'].values())
+            if batch.left:
                 failed.append(batch)
             else:
                 batch._keep_anonymous(lines)

@@ -32,10 +32,12 @@ EXCEPTED = re.compile(r'early_access_audit_(event|spool|anomaly|activity)')
 LINES = 'early_access_retention_destruction_line'
 
 
-def find_left(lines):
+def search(lines):
     """Look for what is left of the persons of the lines of a batch.
 
-    :returns: the numbers of places by 'table.column', and the report as text.
+    :returns: how many tables, columns and codes were looked at, and the
+        numbers of places found by 'table.column', as {'tables': ...,
+        'columns': ..., 'codes': ..., 'found': {...}}.
     """
     found = Counter()
     cursor = Transaction().connection.cursor()
@@ -44,18 +46,30 @@ def find_left(lines):
     columns = list(_text_columns(cursor))
     codes = {i.code for i in lines if i.code}
     _find_codes(cursor, columns, codes, found)
-    report = [gettext(
-            'early_access_retention.msg_check_columns',
-            columns=len(columns), tables=len({t for t, _ in columns}),
-            codes=len(codes))]
-    report.append(gettext('early_access_retention.msg_check_trail'))
-    report += [
+    return {
+        'tables': len({t for t, _ in columns}),
+        'columns': len(columns),
+        'codes': len(codes),
+        'found': dict(found),
+        }
+
+
+def tell(searched):
+    "Return what was searched as text, in the language of the context."
+    prefix = 'early_access_retention.msg_check_'
+    lines = [
         gettext(
-            'early_access_retention.msg_check_found', place=p, number=n)
+            f'{prefix}columns', columns=searched['columns'],
+            tables=searched['tables'], codes=searched['codes']),
+        gettext(f'{prefix}trail'),
+        ]
+    found = searched['found']
+    lines += [
+        gettext(f'{prefix}found', place=p, number=n)
         for p, n in sorted(found.items())]
     if not found:
-        report.append(gettext('early_access_retention.msg_check_nothing'))
-    return found, '\n'.join(report)
+        lines.append(gettext(f'{prefix}nothing'))
+    return '\n'.join(lines)
 
 
 def _find_keys(cursor, lines, found):
