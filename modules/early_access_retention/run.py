@@ -11,6 +11,7 @@ from sql import Null
 from trytond import backend
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import SQLConstraintError
+from trytond.modules.early_access.keyring import KeyringError
 from trytond.modules.early_access.transaction import wait_for
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
@@ -163,8 +164,9 @@ class Run(ModelSQL, ModelView):
             try:
                 cls.execute(kind)
             except Exception as e:
-                # The message may name a record
-                logger.error("the job '%s' stopped: %s", kind, type(e))
+                # Another message may name a record
+                logger.error("the job '%s' stopped: %s", kind, (
+                        e if isinstance(e, KeyringError) else type(e)))
                 cls._retry(Transaction().database.name, cls.fail, kind)
 
     @classmethod
