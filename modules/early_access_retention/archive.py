@@ -7,6 +7,7 @@ What stays to be seen is a code, the authorization and its clock.
 """
 
 from collections import defaultdict
+from contextlib import suppress
 from functools import lru_cache
 
 from sql import Literal
@@ -314,10 +315,7 @@ class Archiving:
             return [], 0
         self.DataKey._announce()
         self.rows = PersonRows(list(self.patients), whole=True)
-        keys = {
-            k: (uuid, open_key(kek, wrapped)) for k, uuid, kek, wrapped
-            in self.DataKey.wrapped_keys(
-                self.rows.patients_of(self.patients))}
+        keys = self._open_keys(self.rows.patients_of(self.patients))
         clear, broken = self._clear(keys)
         if broken:
             for id_ in broken:
@@ -329,6 +327,15 @@ class Archiving:
         self._read_back(archives, clear)
         self.rows.remove(archives)
         return list(self.patients), 0
+
+    def _open_keys(self, ids):
+        "Return the UUID, the cipher and the key of those that open, by id."
+        keys = {}
+        for id_, uuid, kek, wrapped in self.DataKey.wrapped_keys(ids):
+            if wrapped is not None:
+                with suppress(SealError):
+                    keys[id_] = (uuid, *open_key(kek, wrapped))
+        return keys
 
     def _clear(self, keys):
         """Return the rows by key of the person, and the ids of the patients
@@ -343,6 +350,9 @@ class Archiving:
             sealed = hasattr(Model, '_sealed_fields')
             for row in rows:
                 patient, subject = self.rows.owner(name, row)
+                if subject not in keys:
+                    broken.add(patient)
+                    continue
                 if sealed:
                     try:
                         row['document'] = self._document(
@@ -378,12 +388,13 @@ class Archiving:
             for key in tables}
 
     def _document(self, Model, row, keys):
-        if row['data_key'] in keys:
-            _, (cipher, _) = keys[row['data_key']]
-        else:
-            (_, _, kek, wrapped), = self.DataKey.wrapped_keys(
-                [row['data_key']])
-            cipher, _ = open_key(kek, wrapped)
+        key = row['data_key']
+        if key not in keys:
+            # What has a key of its own and follows the person
+            keys = self._open_keys([key])
+            if key not in keys:
+                raise SealError
+        _, cipher, _ = keys[key]
         return {
             n: from_json(v) if isinstance(v, dict) else v
             for n, v in Model._decrypt(
@@ -405,7 +416,7 @@ class Archiving:
         bundles, wrapped = [], []
         for patient, subjects in self.rows.subjects.items():
             for key, concerned in subjects.items():
-                uuid, (_, secret) = keys[key]
+                uuid, _, secret = keys[key]
                 archive_kek, kek, bytes_ = bundle.wrap(secret)
                 wrapped.append((key, kek, bytes_))
                 bundles.append([

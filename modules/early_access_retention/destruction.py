@@ -399,8 +399,9 @@ class Destruction(ProgrammeWorkflow, ModelSQL, ModelView):
             for name, ids in new.items():
                 Line.add(batch, name, ids)
             cls.write([batch], values)
-        empty = [b for b in cls.browse(open_) if not b.lines]
-        cls.delete(empty)
+        cls.delete([
+                b for b in open_
+                if not Line.search([('destruction', '=', b.id)], limit=1)])
         return sum(map(len, new.values()))
 
     # Destruction

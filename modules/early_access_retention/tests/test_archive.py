@@ -262,8 +262,11 @@ class ArchiveTestCase(RetentionTestCase):
         self.due()
         Transaction().connection.cursor().execute(*table.update(
                 [table.uuid], ['moved'], where=table.id == patient.id))
-        self.assertEqual(self.job('archive'), (number - 1, 0, 1))
-        self.assertEqual([p.id for p in Patient.search([])], [patient.id])
+        other = self.patient('eligible')
+        other.data_key.destroy()
+        self.assertEqual(self.job('archive'), (number - 2, 0, 2))
+        self.assertEqual(
+            {p.id for p in Patient.search([])}, {patient.id, other.id})
         self.assertEqual(self.job('archived'), (0, 1, 0))
 
     @with_transaction(user=0)
