@@ -16,10 +16,12 @@ from unittest.mock import patch
 
 import trytond.config as config
 from trytond.modules.early_access import keyring, keyring_command
-from trytond.modules.early_access.keyring import FileKeyring, KeyringError
+from trytond.modules.early_access.keyring import (
+    FileKeyring, KeyringError)
 
 KEY = bytes(range(32))
 KEK = bytes(range(32, 64))
+ARCHIVE = keyring.ARCHIVE_SUFFIX
 
 
 class KeyringTestCase(unittest.TestCase):
@@ -32,13 +34,20 @@ class KeyringTestCase(unittest.TestCase):
 
     def run_command(self, *args):
         out, err = io.StringIO(), io.StringIO()
-        with patch.object(
-                    keyring_command, 'configured', return_value=self.path), \
-                patch.object(keyring, 'configured', return_value=self.path), \
+
+        def configured(name='keyring'):
+            return self.path + {
+                'keyring': '', 'archive_keyring': ARCHIVE}[name]
+
+        with patch.object(keyring_command, 'configured', configured), \
+                patch.object(keyring, 'configured', configured), \
                 redirect_stdout(out), redirect_stderr(err):
             status = keyring_command.main(args)
         self.output = out.getvalue()
         return status, err.getvalue()
+
+    def files(self):
+        return sorted(os.listdir(os.path.dirname(self.path)))
 
     def write(self, content, mode=0o600):
         with open(self.path, 'w') as file:
@@ -67,8 +76,20 @@ class KeyringTestCase(unittest.TestCase):
         self.assertEqual(self.run_command('init'), (0, ''))
         stat_ = os.stat(self.path)
         self.assertEqual(stat.S_IMODE(stat_.st_mode), 0o600)
-        self.assertEqual(os.listdir(os.path.dirname(self.path)), ['keyring'])
+        self.assertEqual(self.files(), ['keyring', 'keyring.archive'])
         FileKeyring(self.path).check()
+        FileKeyring(self.path + ARCHIVE).check()
+        with open(self.path) as one, open(self.path + ARCHIVE) as other:
+            self.assertNotEqual(one.read(), other.read())
+
+    def test_init_archive(self):
+        "Where there was none for the archive, it alone is created"
+        self.write(self.document(a=KEK))
+        self.assertEqual(self.run_command('init', '--if-missing'), (0, ''))
+        self.assertIn(ARCHIVE, self.output)
+        self.assertEqual(self.files(), ['keyring', 'keyring.archive'])
+        with open(self.path) as file:
+            self.assertEqual(json.load(file), self.document(a=KEK))
 
     def test_init_never_overwrites(self):
         self.run_command('init')
@@ -80,7 +101,7 @@ class KeyringTestCase(unittest.TestCase):
         self.assertIn("already exists", error)
         with open(self.path) as file:
             self.assertEqual(file.read(), content)
-        self.assertEqual(os.listdir(os.path.dirname(self.path)), ['keyring'])
+        self.assertEqual(self.files(), ['keyring', 'keyring.archive'])
 
     def test_init_if_missing(self):
         self.assertEqual(self.run_command('init', '--if-missing'), (0, ''))
