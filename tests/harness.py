@@ -99,6 +99,8 @@ class TestDatabases:
         self.backend = self.databases.backend
         self.environ = os.environ | self.databases.environ | {
             'TRYTOND_CACHE__CLEAN_TIMEOUT': '0',
+            # As tryton.conf has it
+            'TRYTOND_DATABASE__RETRY': '20',
             # The password alone, of any strength
             'TRYTOND_EARLY_ACCESS__DEMONSTRATION': 'True',
             'TRYTOND_EARLY_ACCESS__KEYRING': str(KEYRING),
