@@ -212,6 +212,23 @@ class DataKey(ModelSQL):
         _unwrap.cache_clear()
 
     @classmethod
+    def remove(cls, ids):
+        """Delete the rows of keys, to which no record refers any more.
+
+        :returns: how many were deleted.
+        """
+        ids = list(ids)
+        if not ids:
+            return 0
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        cursor.execute(*table.delete(
+                where=fields.SQL_OPERATORS['in'](table.id, ids)))
+        # Nor do they stay in memory
+        _unwrap.cache_clear()
+        return cursor.rowcount
+
+    @classmethod
     @without_check_access
     def delete_unused(cls, keys):
         "Delete the keys to which no record refers any more"

@@ -186,8 +186,7 @@ class Archive(ModelSQL, ModelView):
         :raises ArchiveError: if it cannot be opened.
         """
         Trail.current().add('open', self.__name__, [self.id], ['bundles'])
-        return [
-            (b.concerned, *bundle.unpack(b.clear)) for b in self.bundles]
+        return [(b.concerned, *b.content) for b in self.bundles]
 
 
 class ArchiveBundle(ModelSQL):
@@ -219,17 +218,17 @@ class ArchiveBundle(ModelSQL):
                 })
 
     @property
-    def clear(self):
-        """The clear text of the bundle.
+    def content(self):
+        """The rows and the names that the bundle holds.
 
         :raises ArchiveError: if it cannot be opened.
         """
         DataKey = Pool().get('early_access.data_key')
         (_, uuid, kek, wrapped), = DataKey.wrapped_keys([self.data_key.id])
         try:
-            return bundle.open_(
-                bundle.unwrap(self.archive_kek, kek, wrapped), uuid,
-                self.sealed)
+            return bundle.unpack(bundle.open_(
+                    bundle.unwrap(self.archive_kek, kek, wrapped), uuid,
+                    self.sealed))
         except (KeyringError, bundle.BundleError):
             raise ArchiveError(gettext(
                     'early_access_retention.msg_archive_unreadable',

@@ -11,8 +11,7 @@ The clear text is JSON, compressed by zlib (RFC 1950)::
 where the columns that are empty are left out, "document" holds what was
 sealed in the row, and "names" tells the names of the records to which the
 rows refer, as they were: a bundle needs no other table to be read. It is
-encrypted by AES-256-GCM under the key of the person,
-and laid out as::
+encrypted by AES-256-GCM under the key of the person, and laid out as::
 
     format (1 byte) | nonce (12) | ciphertext
 

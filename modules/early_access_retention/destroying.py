@@ -125,11 +125,9 @@ class Destroying:
             p: [(k, uuids[k]) for k in ids] for p, ids in keys.items()}
 
     def _delete_keys(self, keys):
-        if keys:
-            table = Pool().get('early_access.data_key').__table__()
-            self._cursor.execute(*table.delete(
-                    where=in_(table.id, [id_ for id_, _ in keys])))
-            self.counts['early_access.data_key'] += self._cursor.rowcount
+        DataKey = Pool().get('early_access.data_key')
+        self.counts[DataKey.__name__] += DataKey.remove(
+            id_ for id_, _ in keys)
 
     def _replace_codes(self, codes):
         if not codes:

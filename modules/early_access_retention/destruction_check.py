@@ -13,7 +13,7 @@ import json
 import re
 from collections import Counter
 
-from sql import Column, Null, Table
+from sql import Cast, Column, Null, Table
 from sql.aggregate import Count
 from sql.functions import Lower
 from sql.operators import Like
@@ -135,8 +135,7 @@ def _find_codes(cursor, columns, codes, found):
     pattern = re.compile(r'[0-9A-Z]+-[0-9A-Z]+', re.IGNORECASE)
     for table_name, column_name in columns:
         table = Table(table_name)
-        column = Column(table, column_name)
-        text = Text(column)
+        text = Cast(Column(table, column_name), 'TEXT')
         for prefix in sorted(prefixes):
             cursor.execute(*table.select(
                     text, where=Like(Lower(text), f'%{prefix.lower()}-%')))
@@ -146,14 +145,3 @@ def _find_codes(cursor, columns, codes, found):
                 for value, in cursor)
             if number:
                 found[f'{table_name}.{column_name}'] += number
-
-
-class Text(Column):
-    "A column as text, whatever it is of."
-    __slots__ = ()
-
-    def __init__(self, column):
-        super().__init__(column.table, column.name)
-
-    def __str__(self):
-        return f'CAST({super().__str__()} AS TEXT)'

@@ -276,7 +276,8 @@ class DestructionLine(ModelSQL, ModelView):
         for group in grouped_slice(replay.read()):
             cursor.execute(*table.select(
                     table.id,
-                    where=in_(table.uuid, list(group)) & (table.id > after)))
+                    where=in_(table.uuid, list(group))
+                    & (table.wrapped != Null) & (table.id > after)))
             found += [id_ for id_, in cursor]
         return sorted(found)[:limit]
 

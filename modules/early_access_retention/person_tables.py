@@ -274,13 +274,7 @@ class PersonRows:
             # A form takes those that follow it with it
             if cursor.rowcount > len(ids):
                 raise AssertionError(name)
-        self._delete_keys(self.other_keys)
-
-    def _delete_keys(self, keys):
-        table = Pool().get('early_access.data_key').__table__()
-        if keys:
-            Transaction().connection.cursor().execute(*table.delete(
-                    where=in_(table.id, list(keys))))
+        pool.get('early_access.data_key').remove(self.other_keys)
 
 
 def _cut(cursor, Model, owner, links, archives):
